@@ -1,0 +1,89 @@
+"""Delible under measurement, by the calls that a user would make."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import delible
+
+
+class Given:
+    """An encoder that looks its vectors up."""
+
+    name, version, dimension, accepts = "given", "1", 384, frozenset({"text"})
+
+    def __init__(self, corpus: Any):
+        self.corpus = corpus
+
+    def encode(self, items: Sequence[Any], role: str = "passage") -> Any:
+        """Float32 (N, 384)."""
+        return np.array([self.corpus.vector(text) for text in items], np.float32).reshape(-1, 384)
+
+
+class Remembering:
+    """An encoder that computes each text's vector once and keeps it in a file: a second store costs no encoding."""
+
+    def __init__(self, encoder: Any, corpus: Any, file: Path):
+        self._encoder, self._file = encoder, file
+        self._places = {text: row for row, text in enumerate(corpus.texts)}
+        shape = (len(corpus.texts), encoder.dimension)
+        self._vectors = np.load(file, mmap_mode="r+") if file.is_file() else _zeros(file, shape)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode(self, items: Sequence[Any], role: str = "passage") -> Any:
+        """Float32 (N, D)."""
+        rows = [self._places.get(text, -1) if role == "passage" else -1 for text in items]
+        known = [row >= 0 and bool(self._vectors[row].any()) for row in rows]
+        vectors = np.empty((len(items), self._encoder.dimension), np.float32)
+        if not all(known):
+            unknown = [i for i, there in enumerate(known) if not there]
+            vectors[unknown] = self._encoder.encode([items[i] for i in unknown], role)
+        for i, row in enumerate(rows):
+            if known[i]:
+                vectors[i] = self._vectors[row]
+            elif row >= 0:
+                self._vectors[row] = vectors[i]
+        return vectors
+
+
+def _zeros(file: Path, shape: tuple[int, int]) -> Any:
+    return np.lib.format.open_memmap(file, "w+", np.float32, shape)
+
+
+class System:
+    """The front door."""
+
+    def open(self, folder: Path, corpus: Any, encoder: str = "given", remember: str | None = None) -> dict[str, str]:
+        """`encoder`: given, or a name as in delible.open; `remember`: the file that keeps its vectors."""
+        if encoder == "given":
+            self.memory = delible.open(folder, encoder=Given(corpus))
+        elif remember is None:
+            self.memory = delible.open(folder, encoder=encoder)
+        else:
+            from delible.recall.encoders import open_encoder
+
+            self.memory = delible.open(folder, encoder=Remembering(open_encoder(encoder), corpus, Path(remember)))
+        return {"delible": delible.__version__}
+
+    def write(self, space: str, texts: list[str]) -> list[str]:
+        """Ids of the new records: one transaction."""
+        return [record.id for record in self.memory.write(texts, space=space)]
+
+    def recall(self, space: str, question: str, k: int, as_of: str | None = None) -> list[str]:
+        """Texts of the hits, best first."""
+        options = {} if as_of is None else {"as_of": as_of}
+        return [hit.record.text for hit in self.memory.recall(question, k=k, space=space, **options)]
+
+    def forget(self, ids: list[str]) -> bool:
+        """Whether the receipt is confirmed."""
+        return self.memory.forget(ids=ids, reason="bench").confirmed
+
+    def close(self) -> None:
+        """Close the handle."""
+        self.memory.close()

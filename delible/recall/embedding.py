@@ -1,0 +1,219 @@
+"""Embedding: a folder's own encoder, opened when first needed; while a folder changes its model, both."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import apsw
+import numpy as np
+
+from delible.core.errors import EncoderFailed, EncoderMismatch
+from delible.core.progress import Progress, silent
+from delible.core.shapes import Encoder
+from delible.recall.encoders import open_encoder
+from delible.recall.passages import passages
+from delible.store import encoders, ledger
+from delible.store.encoders import Known
+from delible.store.sqlite import SQLite
+from delible.store.writing import Draft, Embedded, add_vectors
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+DEFAULT = "minilm"
+BATCH = 256  # texts encoded between two transactions of a re-embedding
+
+
+def spoken(text: str, author: str | None) -> str:
+    """What the encoder sees of a passage: who said it, and what."""
+    return f"{author}: {text}" if author else text
+
+
+def checked_vectors(encoder: Encoder, X: NDArray[float32], count: int) -> NDArray[float32]:
+    """Unit rows (count, D). Raises EncoderFailed for another shape, for NaN, and for rows that cannot be made unit."""
+    X = np.asarray(X, np.float32)
+    if X.shape != (count, encoder.dimension):
+        raise EncoderFailed(f"encoder {encoder.name!r} gave vectors of shape {X.shape}, not ({count}, {encoder.dimension}); nothing was written")
+    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    if not (np.isfinite(norms).all() and (norms > 1e-6).all()):
+        raise EncoderFailed(f"encoder {encoder.name!r} gave a vector that is zero, infinite or not a number; nothing was written")
+    return X / norms
+
+
+class Embedding:
+    """The encoders of one open folder."""
+
+    def __init__(self, store: SQLite, given: str | Encoder | None, threads: int = 0):
+        self._store = store
+        self._threads = threads
+        self._open: dict[str, Encoder] = {}
+        self._lock = threading.Lock()
+        self._given: Encoder | None = None if given is None or isinstance(given, str) else open_encoder(given)
+        self._spec = given if isinstance(given, str) else None
+        with store.reading() as connection:
+            known = encoders.known(connection)
+        if known is None or (self._given is None and self._spec in (None, known.spec)):
+            return
+        # Another model than the folder's own is asked for: say so now, not at the first write.
+        asked = self._given or self._opened(str(self._spec))
+        if not known.made_by(asked):
+            raise EncoderMismatch(_other(known, asked, self._spec))
+        self._open[known.spec] = asked
+
+    def _opened(self, spec: str) -> Encoder:
+        with self._lock:
+            if spec not in self._open:
+                self._open[spec] = open_encoder(spec, threads=self._threads)
+            return self._open[spec]
+
+    def encoder(self, known: Known | None) -> Encoder:
+        """The encoder that made a folder's vectors, or for a new folder the one asked for."""
+        if known is None:
+            return self._given or self._opened(self._spec or DEFAULT)
+        if self._given is not None and known.made_by(self._given):
+            return self._given
+        encoder = self._opened(known.spec)
+        if not known.made_by(encoder):
+            raise EncoderMismatch(_other(known, encoder, known.spec))
+        return encoder
+
+    def roles(self) -> tuple[Known | None, Known | None]:
+        """The folder's own encoder and the one that it is changing to."""
+        with self._store.reading() as connection:
+            return encoders.known(connection), encoders.known(connection, "encoder_next")
+
+    def settle(self) -> tuple[Known, Known | None]:
+        """The same, a new folder's encoder being written down first."""
+        own, coming = self.roles()
+        if own is None:
+            encoder = self.encoder(None)
+            spec = self._spec or (DEFAULT if self._given is None else encoder.name)
+            with self._store.writing() as connection:
+                if encoders.known(connection) is None:
+                    encoders.use(connection, "encoder", encoders.register(connection, encoder, spec))
+                own = encoders.known(connection)
+            assert own is not None
+            if not own.made_by(encoder):  # another process was first, with another model
+                raise EncoderMismatch(_other(own, encoder, spec))
+        return own, coming
+
+    def embed(self, drafts: Sequence[Draft]) -> tuple[Known, Known | None]:
+        """Give drafts their vectors, by every encoder that the folder uses now; those encoders."""
+        own, coming = self.settle()
+        for known in (own, coming) if coming else (own,):
+            encoder = self.encoder(known)
+            cuts = {at: passages(draft.text, encoder) for at, draft in enumerate(drafts) if draft.text.strip()}
+            texts = [spoken(drafts[at].text[start:stop], drafts[at].author) for at, found in cuts.items() for start, stop in found]
+            X = checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
+            done = 0
+            for at, found in cuts.items():
+                draft = drafts[at]
+                draft.embedded = [one for one in draft.embedded if one.encoder != known.number]
+                draft.embedded.append(Embedded(known.number, found, X[done : done + len(found)]))
+                done += len(found)
+                note = f"the last {found.rest:,} characters have no vectors; they are found by words only"
+                if found.rest and note not in draft.notes:
+                    draft.notes.append(note)
+        return own, coming
+
+    def changed(self, connection: apsw.Connection, own: Known, coming: Known | None) -> bool:
+        """Whether, seen in a write transaction, the folder uses other encoders than those that gave the vectors."""
+        return (encoders.known(connection), encoders.known(connection, "encoder_next")) not in ((own, coming), (own, None))
+
+    def counter(self) -> Callable[[str], int]:
+        """Counts tokens as the folder's encoder does; words and a third where it does not say."""
+        counts: Callable[[str], int] | None = getattr(self.encoder(self.roles()[0]), "count_tokens", None)
+        return counts or (lambda text: -(-4 * len(text.split()) // 3))
+
+    def describe(self) -> dict[str, Any]:
+        """The folder's encoder, and how far a change to another got."""
+        own, coming = self.roles()
+        found: dict[str, Any] = {"name": None, "version": None, "dimension": None, "spec": self._spec or DEFAULT}
+        if own is not None:
+            found = {"name": own.name, "version": own.version, "dimension": own.dimension, "spec": own.spec}
+        if coming is not None:
+            with self._store.reading() as connection:
+                left = len(encoders.without_vectors(connection, coming.number, 0, 10**9))
+            found["changing_to"] = {"name": coming.name, "version": coming.version, "records_left": left}
+        return found
+
+    def question(self, text: str, known: Known) -> NDArray[float32]:
+        """The unit vector (D,) of a question."""
+        encoder = self.encoder(known)
+        row: NDArray[float32] = checked_vectors(encoder, encoder.encode([text], role="query"), 1)[0]
+        return row
+
+    def change(self, spec: str | Encoder, actor: str, progress: Progress = silent) -> int:
+        """Re-embed every record with another model; recall stays on the old one until the last has its new vector.
+
+        Killed in the middle, the next call goes on. The number of records that got new vectors.
+        """
+        encoder = open_encoder(spec, threads=self._threads) if isinstance(spec, str) else open_encoder(spec)
+        name = spec if isinstance(spec, str) else encoder.name
+        with self._store.writing() as connection:
+            own = encoders.known(connection)
+            number = encoders.register(connection, encoder, name)
+            if own is not None and own.number == number:
+                encoders.use(connection, "encoder_next", None)
+                return 0
+            encoders.use(connection, "encoder_next", number)
+        self._open[name] = encoder
+        done, after = 0, 0
+        with self._store.reading() as connection:
+            total = connection.execute("SELECT count(*) FROM texts").get
+        while True:
+            with self._store.reading() as connection:
+                todo = encoders.without_vectors(connection, number, after, BATCH)
+                authors = {row: connection.execute("SELECT author FROM records WHERE row = ?", (row,)).get for row, _ in todo}
+            if not todo:
+                if self._finish(number, actor, done):
+                    return done
+                after = 0
+                continue
+            cuts = [passages(text, encoder) for _, text in todo]
+            texts = [spoken(text[start:stop], authors[row]) for (row, text), found in zip(todo, cuts, strict=True) for start, stop in found]
+            X = checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
+            at = 0
+            with self._store.writing() as connection:
+                for (row, _), found in zip(todo, cuts, strict=True):
+                    here = connection.execute(
+                        "SELECT 1 FROM texts t WHERE t.row = ?1 AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = ?1)"
+                        " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND v.row = ?1)",
+                        (row, number),
+                    ).get
+                    if here:  # it may have been forgotten meanwhile
+                        add_vectors(connection, row, Embedded(number, found, X[at : at + len(found)]))
+                        done += 1
+                    at += len(found)
+            after = todo[-1][0]
+            progress("re-embedding", min(after, total), total)
+
+    def _finish(self, number: int, actor: str, done: int) -> bool:
+        """Switch over in one transaction, if every record has its new vector; then drop the old ones, piece by piece."""
+        with self._store.writing() as connection:
+            if encoders.without_vectors(connection, number, 0, 1):
+                return False
+            old = encoders.known(connection)
+            encoders.use(connection, "encoder", number)
+            encoders.use(connection, "encoder_next", None)
+            ledger.append(connection, self._store.key, actor, "re-embed", counts={"records": done})
+        if old is not None:
+            while True:
+                with self._store.writing() as connection:
+                    if not encoders.drop_vectors(connection, old.number, 500):
+                        break
+        self._spec = None
+        self._given = None
+        return True
+
+
+def _other(known: Known, asked: Encoder, spec: str | None) -> str:
+    return (
+        f"this folder's vectors were made by {known.name} {known.version}, not by {asked.name} {asked.version}; "
+        f"to change the model: delible encoder use {spec or asked.name}. Nothing was changed"
+    )
+
+

@@ -1,0 +1,230 @@
+"""Recall: encode > one short read > fuse > rank > guard > a last look at what still lives.
+
+No model and no code of the caller runs inside the read transaction, and no record leaves without the last look: that is what
+keeps a record out that was forgotten, held or revised while the rankers were at work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, tzinfo
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import apsw
+
+from delible.core import times
+from delible.core.errors import EncoderMismatch, InvalidInput
+from delible.core.records import Hit, Hits, Item, Media, Record, Span
+from delible.core.shapes import Guard, Ranker
+from delible.core.verdicts import Context, Verdict
+from delible.recall.embedding import Embedding
+from delible.recall.evidence import evidence
+from delible.recall.fusion import Fused, fuse
+from delible.recall.question import question_terms
+from delible.store import encoders, ledger, lives, reading, words
+from delible.store.filters import Where, compile_where
+from delible.store.intake import When
+from delible.store.lookout import Lookout
+from delible.store.search import NOTHING, Found, Search, search
+from delible.store.spaces import Scope
+from delible.store.sqlite import SQLite
+from delible.store.views import Views
+
+if TYPE_CHECKING:
+    from numpy import float32
+    from numpy.typing import NDArray
+
+MOST = 1000  # hits of one recall; ours
+WEAK = 0.3  # cosine of MiniLM under which a hit that shares no word with the question is called weak; ours
+
+
+@dataclass(frozen=True)
+class Request:
+    """A recall as asked."""
+
+    question: Item
+    k: int
+    scope: Scope
+    happened: tuple[When, When] | None = None
+    where: Where | None = None
+    as_of: When = None
+    now: When = None
+    dialogue: tuple[str, ...] = ()
+    max_tokens: int | None = None
+    zone: tzinfo = UTC
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """What the read transaction gave: the order, and the whole records of its first part."""
+
+    found: Found
+    fused: Fused
+    hits: list[Hit]
+
+
+@cache
+def _pool() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, "delible-bits")
+
+
+def recall(
+    store: SQLite,
+    views: Views,
+    embedding: Embedding,
+    request: Request,
+    rankers: Sequence[Ranker],
+    guards: Sequence[Guard],
+    seen: Scope | None,
+) -> Hits:
+    """The best hits of a scope, with notes. Raises InvalidInput, UnknownField."""
+    if isinstance(request.question, Media):
+        raise InvalidInput(f"the encoder of this folder reads text only, not {request.question.type}")
+    if isinstance(request.k, bool) or not isinstance(request.k, int) or not 0 <= request.k <= MOST:
+        raise InvalidInput(f"k is a whole number from 0 to {MOST}")
+    question = request.question
+    where = compile_where(request.where, request.zone)
+    happened = None if request.happened is None else _range(request.happened, request.zone)
+    for _ in range(5):
+        known, _ = embedding.roles()
+        if known is None or request.k == 0:
+            return Hits([], [NOTHING] if known is None else [])
+        vector = embedding.question(question, known)
+        terms = question_terms(question)
+        with store.reading() as connection:
+            if encoders.known(connection) != known:
+                continue  # the folder changed its model between the encoding and this read
+            wanted = Search(
+                scope=request.scope,
+                encoder=known.number,
+                now=times.micros(times.moment(request.now, request.zone, "now")[0]) if request.now is not None else ledger.present(),
+                terms=terms.words,
+                grams=terms.grams,
+                vector=vector,
+                k=request.k,
+                happened=happened,
+                where=where if request.where else None,
+                as_of=None if request.as_of is None else _event(connection, request.as_of, request.zone),
+            )
+            found = search(connection, views, wanted, _pool())
+            fused = fuse(found)
+            first = _hits(connection, found, fused, range(min(4 * request.k, len(found))), question, seen)
+        break
+    else:
+        raise EncoderMismatch("the folder's encoder keeps changing; try again")
+    context = Context(
+        direction="recall",
+        space=str(request.scope),
+        question=question,
+        dialogue=request.dialogue,
+        now=times.now(),
+        store=Lookout(store, seen, None),
+    )
+    hits = _passed(_ranked(first, rankers, context), guards, context)
+    kept = _living(store, hits, request)[: request.k]
+    if len(kept) < request.k and len(found) > 4 * request.k:
+        # Once more from the next ones, where guards or a forget took some away.
+        with store.reading() as connection:
+            more = _hits(connection, found, fused, range(4 * request.k, min(8 * request.k, len(found))), question, seen)
+        hits += _passed(_ranked(more, rankers, context), guards, context)
+        kept = _living(store, hits, request)[: request.k]
+    if request.max_tokens is not None:
+        kept = _within(kept, request.max_tokens, embedding.counter())
+    return Hits(kept, (*found.notes, *_notes(kept, first)))
+
+
+def _hits(
+    connection: apsw.Connection, found: Found, fused: Fused, places: range, question: str, seen: Scope | None
+) -> list[Hit]:
+    rows = [int(found.rows[fused.order[at]]) for at in places]
+    records = reading.records_of(connection, rows, seen)
+    asked = frozenset(words.terms_of(connection, question))
+    hits: list[Hit] = []
+    for at, row in zip(places, rows, strict=True):
+        record = records.get(row)
+        if record is None:
+            continue
+        place = fused.order[at]
+        start, stop = int(found.start[place]), int(found.stop[place])
+        passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
+        span = evidence(record.text, None if passage is None else (start, stop), asked, lambda text: words.stems(connection, text))
+        hits.append(Hit(record, fused.scores[at], fused.parts[at], span, passage))
+    return hits
+
+
+def _ranked(hits: list[Hit], rankers: Sequence[Ranker], context: Context) -> list[Hit]:
+    for ranker in rankers:
+        before = {hit.record.id for hit in hits}
+        hits = [hit for hit in ranker.rank(context.question or "", hits, context) if hit.record.id in before]
+    return hits
+
+
+def _passed(hits: list[Hit], guards: Sequence[Guard], context: Context) -> list[Hit]:
+    """Hits that every guard lets through, seeing the others as neighbours; a bound on trust is shown with the hit."""
+    for guard in guards:
+        whole: Callable[..., Sequence[Verdict]] | None = getattr(guard, "screen_all", None)
+        if whole is not None:
+            verdicts = list(whole(hits, context=context))
+        else:
+            verdicts = [
+                guard(hit.record.text, context=replace(context, source=hit.record.source, neighbours=tuple(hits))) for hit in hits
+            ]
+        hits = [_bounded(hit, verdict) for hit, verdict in zip(hits, verdicts, strict=True) if verdict.decision == "allow" and not verdict.question]
+    return hits
+
+
+def _bounded(hit: Hit, verdict: Verdict) -> Hit:
+    if verdict.trust is None or verdict.trust >= hit.record.trust:
+        return hit
+    return replace(hit, record=replace(hit.record, trust=verdict.trust))
+
+
+def _living(store: SQLite, hits: Sequence[Hit], request: Request) -> list[Hit]:
+    """The last look: what was forgotten, held or revised meanwhile stays out; so does a repetition beside what it repeats."""
+    with store.reading() as connection:
+        rows = dict(zip(reading.rows_if_there(connection, [hit.record.id for hit in hits]), hits, strict=True))
+        there = [row for row in rows if row > 0]
+        alive = lives.alive(connection, there) if request.as_of is None else lives.unsealed(connection, there)
+    kept = [hit for row, hit in rows.items() if row in alive]
+    ids = {hit.record.id for hit in kept}
+    return [hit for hit in kept if not _repeats(hit.record, ids)]
+
+
+def _repeats(record: Record, ids: set[str]) -> bool:
+    return record.duplicate_of is not None and record.duplicate_of in record.parents and record.duplicate_of in ids
+
+
+def _within(hits: list[Hit], most: int, count: Callable[[str], int]) -> list[Hit]:
+    kept: list[Hit] = []
+    for hit in hits:
+        most -= count(hit.record.text)
+        if most < 0:
+            break
+        kept.append(hit)
+    return kept
+
+
+def _notes(kept: Sequence[Hit], first: Sequence[Hit]) -> list[str]:
+    if not kept:
+        return ["nothing found that may be shown"] if first else []
+    best = max(hit.parts.get("cosine", 0.0) for hit in kept)
+    if best < WEAK and all(hit.parts.get("bm25", 0.0) == 0 for hit in kept):
+        return [f"nothing here seems to answer this: the nearest record has a cosine of {best:.2f} and shares no word"]
+    return []
+
+
+def _range(happened: Any, zone: tzinfo) -> tuple[int | None, int | None]:
+    if not isinstance(happened, tuple | list) or len(happened) != 2:
+        raise InvalidInput("happened is a pair (from, until); either may be None")
+    first, last = (None if when is None else times.micros(times.moment(when, zone, "happened")[0]) for when in happened)
+    if first is not None and last is not None and first > last:
+        raise InvalidInput("happened: from lies after until")
+    return first, last
+
+
+def _event(connection: apsw.Connection, when: When, zone: tzinfo) -> int:
+    assert when is not None
+    return ledger.moment_of(connection, times.micros(times.moment(when, zone, "as_of")[0]))

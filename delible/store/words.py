@@ -1,0 +1,214 @@
+"""Words: what is written into the full-text tables, and BM25 of our own over what a view holds.
+
+FTS5's own bm25() fixes k1 and b, and counts over every space: another tenant's records would move a score. Here
+document frequencies, the number of records and the mean length are those of the view alone.
+Scripts without spaces have no words that an index could cut; their characters and pairs stand in a table of their own.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import apsw
+import numpy as np
+
+from delible.store.schema import WORDS
+
+if TYPE_CHECKING:
+    from numpy import bool_, float32, int32, int64
+    from numpy.typing import NDArray
+
+K1, B = 0.9, 0.15  # ours, for short records
+MOST_TERMS = 64  # distinct terms of a question that are looked up
+COMMON = 0.5  # a term in more than this share of the records tells little; left out while others remain
+
+# Code points, not Unicode categories: a row must be cut alike when it is erased, under any Python, or tokens stay.
+_HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66-\uff9d\u3105-\u312f\u31a0-\u31bf"
+_HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"  # has spaces, but particles grow onto its nouns
+_THAI_LAO = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ebd\u0ec0-\u0ecd\u0edc-\u0edf"
+_KHMER_BURMESE = "\u1780-\u17d3\u17d7\u17dc\u17dd\u1000-\u103f\u1050-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"
+_UNSPACED = _HAN + _KANA + _HANGUL + _THAI_LAO + _KHMER_BURMESE
+_SPACED = "0-9A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0370-\u03ff\u0400-\u052f"
+_run = re.compile(f"[{_UNSPACED}]+")
+# Starts only where a word does and never goes back: otherwise a long word costs its length squared.
+_grown = re.compile(f"(?<=[{_UNSPACED}])[{_SPACED}]++|(?<![{_SPACED}])[{_SPACED}]++(?=[{_UNSPACED}])")
+
+
+def runs_of(text: str) -> list[str]:
+    """The runs of scripts without spaces, in order."""
+    return [] if text.isascii() else _run.findall(text)
+
+
+def pairs(run: str) -> list[str]:
+    """Neighbouring characters of a run."""
+    return [run[at : at + 2] for at in range(len(run) - 1)]
+
+
+def gram_text(text: str) -> str:
+    """Characters and pairs of runs in scripts without spaces, and the words grown onto such a run; "" without any."""
+    runs = runs_of(text)
+    if not runs:
+        return ""
+    grams = [gram for run in runs for gram in (*run, *pairs(run))]
+    grams += _grown.findall(text)  # 在Google工作 is one word to the index of words: nobody would find Google
+    return " ".join(grams)
+
+
+def index_row(connection: apsw.Connection, row: int, text: str, scope: str) -> None:
+    """Enter a row's text into words and, where it has such runs, grams."""
+    connection.execute("INSERT INTO words(rowid, text, scope) VALUES (?, ?, ?)", (row, text, scope))
+    if grams := gram_text(text):
+        connection.execute("INSERT INTO grams(rowid, text, scope) VALUES (?, ?, ?)", (row, grams, scope))
+
+
+def unindex_row(connection: apsw.Connection, row: int, text: str, scope: str) -> None:
+    """Take a row out again; text and scope must be exactly what was entered, or a secret's token stays."""
+    connection.execute("INSERT INTO words(words, rowid, text, scope) VALUES ('delete', ?, ?, ?)", (row, text, scope))
+    if grams := gram_text(text):
+        statement = "INSERT INTO grams(grams, rowid, text, scope) VALUES ('delete', ?, ?, ?)"
+        connection.execute(statement, (row, grams, scope))
+
+
+def stems(connection: apsw.Connection, text: str) -> list[str]:
+    """The stems of a text in order, as the vocabulary of `words` has them."""
+    cut = connection.fts5_tokenizer("porter", [*WORDS])
+    return list(cut(text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False))
+
+
+class _Memory(threading.local):
+    def __init__(self) -> None:
+        self.connection = apsw.Connection(":memory:")  # tokenizers belong to a connection; this one holds nothing
+
+
+_memory = _Memory()
+
+
+def tokenize(text: str) -> list[str]:
+    """As `stems`, without a store; for a script without spaces, its pairs too."""
+    return stems(_memory.connection, text) + [pair for run in runs_of(text) for pair in (pairs(run) or [run])]
+
+
+def count_tokens(connection: apsw.Connection, text: str) -> int:
+    """Length of a text for BM25: its words, in a script without spaces its characters."""
+    return len(stems(connection, text)) + sum(len(run) - 1 for run in runs_of(text))
+
+
+def terms_of(connection: apsw.Connection, text: str) -> set[str]:
+    """The distinct stems of a text."""
+    return set(stems(connection, text))
+
+
+class Corpus(NamedTuple):
+    """What a search counts over. `scope`: the term that limits it, or ""; `wide`: most of the store lies in it."""
+
+    rows: NDArray[int64]  # ascending
+    lengths: NDArray[int32]
+    visible: NDArray[bool_]
+    size: int  # visible rows
+    mean: float  # length
+    scope: str
+    wide: bool
+
+
+def bm25(
+    connection: apsw.Connection, corpus: Corpus, terms: Sequence[str], grams: Sequence[str] = ()
+) -> NDArray[float32]:
+    """Scores (R,) of the corpus's rows for a question's words and grams; 0 where no term stands."""
+    scores = np.zeros(len(corpus.rows), np.float32)
+    if not corpus.size:
+        return scores
+    found = [posting for posting in _postings(connection, corpus, terms, grams) if len(posting[0])]
+    found = [posting for posting in found if len(posting[0]) <= COMMON * corpus.size] or found
+    for positions, counts in found:
+        frequency = len(positions)
+        rarity = np.log(1 + (corpus.size - frequency + 0.5) / (frequency + 0.5))
+        damping = K1 * (1 - B + B * corpus.lengths[positions] / corpus.mean)
+        scores[positions] += (rarity * (K1 + 1) * counts / (counts + damping)).astype(np.float32)
+    return scores
+
+
+def _postings(
+    connection: apsw.Connection, corpus: Corpus, terms: Sequence[str], grams: Sequence[str]
+) -> list[tuple[NDArray[int64], NDArray[int64]]]:
+    """Positions in the corpus, ascending, and counts, for each distinct term."""
+    found: list[tuple[NDArray[int64], NDArray[int64]]] = []
+    grown = connection.execute("SELECT 1 FROM grams_docsize LIMIT 1").get is not None
+    seen: set[tuple[str, ...]] = set()
+    for term in terms:
+        cut = tuple(stems(connection, term))
+        if not cut or cut in seen or len(seen) == MOST_TERMS:
+            continue
+        seen.add(cut)
+        hits = [_lookup(connection, corpus, "words", term, cut)]
+        if grown:
+            hits.append(_lookup(connection, corpus, "grams", term, (term.lower(),)))
+        found.append(_placed(corpus, *(np.concatenate(pieces) for pieces in zip(*hits, strict=True))))
+    for gram in dict.fromkeys(grams) if grown else ():
+        if len(seen) == MOST_TERMS:
+            break
+        if (gram,) not in seen:
+            seen.add((gram,))
+            found.append(_placed(corpus, *_lookup(connection, corpus, "grams", gram, (gram,))))
+    return found
+
+
+def _placed(corpus: Corpus, rows: NDArray[int64], counts: NDArray[int64]) -> tuple[NDArray[int64], NDArray[int64]]:
+    """Positions of the visible rows and their counts; a row named twice counts once with both."""
+    positions = np.searchsorted(corpus.rows, rows)
+    positions[positions == len(corpus.rows)] = 0
+    inside = (corpus.rows[positions] == rows) & corpus.visible[positions]
+    positions, counts = positions[inside], counts[inside]
+    if len(positions) and (np.diff(positions) <= 0).any():
+        positions, back = np.unique(positions, return_inverse=True)
+        counts = np.bincount(back, weights=counts).astype(np.int64)
+    return positions, counts
+
+
+_NONE = np.empty(0, np.int64)
+_INTEGER = np.dtype(np.int64)
+_LOOKUP = {
+    # One row a hit, read as one string: a tenth of what rows of Python objects cost.
+    "words": "SELECT group_concat(doc) FROM temp.instances WHERE term = ? AND col = 'text'",
+    "grams": "SELECT group_concat(doc) FROM temp.gram_instances WHERE term = ? AND col = 'text'",
+}
+_MATCH = {
+    "words": "SELECT rowid, occurrences(words) FROM words WHERE words MATCH ?",
+    "grams": "SELECT rowid, occurrences(grams) FROM grams WHERE grams MATCH ?",
+}
+
+
+def open_vocabulary(connection: apsw.Connection) -> None:
+    """Make the tables that name the hits of a term. They are no part of the file: a read-only folder has them too."""
+    for name, table in (("instances", "words"), ("gram_instances", "grams")):
+        connection.execute(
+            f"CREATE VIRTUAL TABLE IF NOT EXISTS temp.{name} USING fts5vocab('main', '{table}', 'instance')"
+        )
+
+
+def _lookup(
+    connection: apsw.Connection, corpus: Corpus, table: str, term: str, cut: tuple[str, ...]
+) -> tuple[NDArray[int64], NDArray[int64]]:
+    """Rows in which a term stands, and how often: out of the corpus too, if it is wide."""
+    if corpus.wide and len(cut) == 1:
+        try:
+            listed = connection.execute(_LOOKUP[table], cut).get
+        except apsw.SQLError:  # no such table: this connection is new
+            open_vocabulary(connection)
+            listed = connection.execute(_LOOKUP[table], cut).get
+        if not listed:
+            return _NONE, _NONE
+        return np.unique(numbers_of(listed), return_counts=True)
+    quoted = '"' + term.replace('"', '""') + '"'  # a question is text: no operator of FTS5 in it means anything
+    limit = f"scope:{corpus.scope} AND " if corpus.scope else ""
+    hits = connection.execute(_MATCH[table], (f"{limit}text:{quoted}",)).fetchall()
+    pairs_ = np.array(hits, np.int64).reshape(-1, 2)
+    return pairs_[:, 0], pairs_[:, 1] - bool(limit)  # the scope is one more hit of the row
+
+
+def numbers_of(listed: str | None, kind: np.dtype[Any] = _INTEGER) -> NDArray[Any]:
+    """The numbers of a group_concat."""
+    return np.fromstring(listed, kind, sep=",") if listed else np.empty(0, kind)
