@@ -207,7 +207,10 @@ class Memory:
     def _remember(self, drafts: list[Draft], notes: list[str], revises: str | None = None) -> list[Record]:
         outcomes, found = self._put(drafts, revises, alone=True)
         left_out = [one for one in outcomes if one.row is None]
-        notes += [f"one item was left out: an equal record was forgotten on {one.day} (receipt {one.receipt})" for one in left_out]
+        notes += [
+            f"one item was left out: an equal record was forgotten on {one.day} (receipt {one.receipt})"
+            for one in left_out
+        ]
         return _with_notes(outcomes, found, notes)
 
     def _put(
@@ -250,24 +253,33 @@ class Memory:
         (row,) = reading.rows_of(connection, [id], self._seen)
         trust, hold = connection.execute("SELECT verdict_trust, own_hold FROM records WHERE row = ?", (row,)).fetchone()
         if row not in lives.living_rows(connection, [row]):
-            raise InvalidInput(f"record {id} was superseded already; revise the newest of its history. Nothing was changed")
+            raise InvalidInput(
+                f"record {id} was superseded already; revise the newest of its history. Nothing was changed"
+            )
         return row, trust, hold
 
     def _screen(self, drafts: Sequence[Draft]) -> None:
         """Guards at the door: their strictest decision holds; a bound on trust is applied."""
         for draft in drafts:
             source = Source(draft.channel, draft.reference, draft.author)
-            context = Context(direction="write", space=draft.space, source=source, now=times.now(), store=self._lookout())
+            context = Context(
+                direction="write", space=draft.space, source=source, now=times.now(), store=self._lookout()
+            )
             for guard in self._guards:
                 verdict = guard(draft.text, context=context)
                 hold = max(HOLDS[verdict.decision], 1 if verdict.question else 0)
                 if hold >= draft.hold and hold:
-                    draft.hold, draft.hold_reason = hold, "; ".join(verdict.reasons) or verdict.question or "held by a guard"
+                    draft.hold, draft.hold_reason = (
+                        hold,
+                        "; ".join(verdict.reasons) or verdict.question or "held by a guard",
+                    )
                 if verdict.trust is not None:
                     draft.verdict_trust = min(draft.verdict_trust, verdict.trust)
         blocked = [draft for draft in drafts if draft.hold == HOLDS["block"]]
         if blocked:
-            raise Blocked(f"a guard blocked {len(blocked)} of {len(drafts)} items ({blocked[0].hold_reason}); nothing was written")
+            raise Blocked(
+                f"a guard blocked {len(blocked)} of {len(drafts)} items ({blocked[0].hold_reason}); nothing was written"
+            )
 
     # -- recall --------------------------------------------------------------------------------------------------------
 
@@ -301,7 +313,9 @@ class Memory:
             max_tokens=max_tokens,
             zone=self._zone,
         )
-        hits = recalling.recall(self._store, self._views, self._embedding, request, self._rankers, self._guards, self._seen)
+        hits = recalling.recall(
+            self._store, self._views, self._embedding, request, self._rankers, self._guards, self._seen
+        )
         if self._store.read_only:
             hits.notes = (*hits.notes, "this folder is read-only here: the recall is not in its ledger")
         else:
@@ -341,7 +355,9 @@ class Memory:
         with self._store.reading() as connection:
             start = 0 if after is None else reading.rows_of(connection, [after], self._seen)[0]
             expired = None if where and "expired" in where else ledger.present()
-            rows = reading.listed(connection, spaces.narrowed(self._seen, space), condition, start, limit, held, now=expired)
+            rows = reading.listed(
+                connection, spaces.narrowed(self._seen, space), condition, start, limit, held, now=expired
+            )
             found = reading.records_of(connection, rows, self._seen)
         return [found[row] for row in rows]
 
@@ -365,7 +381,11 @@ class Memory:
     def receipts(self) -> list[Receipt]:
         """Every receipt, oldest first. Receipts hold no content, but they are the folder's: a handle for one space sees its own."""
         every = erase.receipts(self._store)
-        return every if self._seen is None else [one for one in every if erase.scope_of(self._store, one.id) == str(self._seen)]
+        return (
+            every
+            if self._seen is None
+            else [one for one in every if erase.scope_of(self._store, one.id) == str(self._seen)]
+        )
 
     def ledger(self, after: int = 0, limit: int | None = None) -> list[Event]:
         """Events with a number above `after`, oldest first. Only a handle for the whole folder may read it. Raises SpaceRefused."""
@@ -396,10 +416,19 @@ class Memory:
         """Lift a record's hold; or, given a receipt's id, let what it forgot be written again (then None). Raises UnknownId."""
         checked(reason, "reason")
         with self._store.writing() as connection:
-            receipt = connection.execute("SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id,)).fetchone()
+            receipt = connection.execute(
+                "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id,)
+            ).fetchone()
             if receipt and (self._seen is None or receipt[0] == str(self._seen)):
                 gone = connection.execute("DELETE FROM suppressed WHERE receipt = ? RETURNING 1", (id,)).fetchall()
-                ledger.append(connection, self._store.key, self._actor, "release", [to_bytes(id) or b""], counts={"suppressed": len(gone)})
+                ledger.append(
+                    connection,
+                    self._store.key,
+                    self._actor,
+                    "release",
+                    [to_bytes(id) or b""],
+                    counts={"suppressed": len(gone)},
+                )
                 return None
             (row,) = reading.rows_of(connection, [id], self._seen)
             rows = holds.release(connection, row)
@@ -414,7 +443,9 @@ class Memory:
             number, _ = spaces.make(connection, path)
             when = None if at is None else times.micros(times.moment(at, self._zone, "at")[0])
             connection.execute("UPDATE spaces SET expires = ? WHERE space = ?", (when, number))
-            ledger.append(connection, self._store.key, self._actor, "expire", digest=sealing.path_digest(self._store.key, path))
+            ledger.append(
+                connection, self._store.key, self._actor, "expire", digest=sealing.path_digest(self._store.key, path)
+            )
 
     # -- forget --------------------------------------------------------------------------------------------------------
 
@@ -466,7 +497,9 @@ class Memory:
     def attach(self, carrier: Carrier) -> None:
         """Let a model, buffer, adapter or index forget too: `carrier.erase(records)` is called by every forget it concerns."""
         if not (isinstance(carrier, Carrier) and callable(carrier.erase)):
-            raise InvalidInput(f"{type(carrier).__name__} is no carrier: it needs name, needs_content and erase(records)")
+            raise InvalidInput(
+                f"{type(carrier).__name__} is no carrier: it needs name, needs_content and erase(records)"
+            )
         if any(known.name == carrier.name for known in self._carriers):
             raise InvalidInput(f"a carrier named {carrier.name!r:.60} is attached already")
         self._carriers.append(carrier)
@@ -536,7 +569,13 @@ class Memory:
     # -- carry and mend ------------------------------------------------------------------------------------------------
 
     def export(
-        self, path: str | Path, *, where: Where | None = None, key_file: str | Path | None = None, overwrite: bool = False, progress: Progress = silent
+        self,
+        path: str | Path,
+        *,
+        where: Where | None = None,
+        key_file: str | Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = silent,
     ) -> Exported:
         """Write one portable archive: records, vectors with their model, lineage, history, ledger (with `where`: what matches).
 
@@ -613,11 +652,15 @@ class Memory:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def __repr__(self) -> str:
-        return f"<delible.Memory {str(self._store.folder)!r}{'' if self._seen is None else f' space={str(self._seen)!r}'}>"
+        return (
+            f"<delible.Memory {str(self._store.folder)!r}{'' if self._seen is None else f' space={str(self._seen)!r}'}>"
+        )
 
     # -- within --------------------------------------------------------------------------------------------------------
 
@@ -664,4 +707,3 @@ def _with_notes(outcomes: Sequence[Written], found: Mapping[int, Record], notes:
     if records and notes:
         records[0] = replace(records[0], notes=(*records[0].notes, *notes))
     return records
-

@@ -31,7 +31,7 @@ from delible.recall.encoders import open_encoder
 
 WRITERS = 4
 LIFE = 10  # cycles that one folder lives
-PATIENCE = 3.0  # seconds that the phase is waited for; then the kill comes in whatever phase it is
+PATIENCE = 2.0  # seconds that the phase is waited for; then the kill comes in whatever phase it is
 AFTERLIFE = 0.25  # seconds that the others go on when one was killed
 STOPPING = 60.0  # seconds until one that was told to stop counts as stuck
 TORN = 0.35  # share of the cycles whose log gets a torn tail, where all were killed
@@ -137,7 +137,7 @@ def plan_of(number: int, seed: int) -> Plan:
     at_once = phase in STEPS and random.random() < 0.66
     delay = 0.0 if at_once else random.expovariate(1 / DELAYS.get(phase, 0.001))
     scope: Literal["one", "all"] = "all" if random.random() < 0.6 else "one"
-    nth = 1 if phase in {"re-embed", "compact", "export"} else random.randrange(1, 4)
+    nth = 1 if phase in {"re-embed", "compact", "export"} else random.randrange(1, 3)
     return Plan(number, seed, phase, nth, delay, scope, random.random() < TORN, random.randrange(1 << 30))
 
 

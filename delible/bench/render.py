@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from delible.bench.results import FOLDER, PACKAGE, render, say, state
+from delible.bench.code import PACKAGE
+from delible.bench.results import FOLDER, render, say, state
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -273,7 +273,7 @@ def _sqlite() -> str | None:
         import apsw
     except ImportError:
         return None
-    return apsw.sqlite_lib_version()
+    return str(apsw.sqlite_lib_version())
 
 
 def say(line: str, file: Any = None) -> None:

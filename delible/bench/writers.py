@@ -13,7 +13,6 @@ import os
 import signal
 import struct
 import threading
-import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -131,7 +130,9 @@ class Writer:
         if plan.delay == 0:
             self.kill()
         else:
-            threading.Thread(target=lambda: (time.sleep(plan.delay), self.kill()), daemon=True).start()
+            timer = threading.Timer(plan.delay, self.kill)
+            timer.daemon = True
+            timer.start()
 
     def kill(self) -> None:
         """SIGKILL to all, this process last, or to this one alone."""
@@ -289,7 +290,7 @@ def _look(folder: Path, questions: Questions, pipe: Connection) -> None:
             seen.findings = [f"{finding.code}: {finding.detail}" for finding in findings if not finding.ok]
             seen.open_receipts = [receipt.id for receipt in memory.receipts() if not receipt.confirmed]
             after = None
-            while page := memory.list(after=after, limit=1000):
+            while page := memory.list(after=after, limit=1000, held=None):
                 seen.listed |= {record.id: (record.text, record.held) for record in page}
                 after = page[-1].id
             for id, text in questions.living:

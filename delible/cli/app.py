@@ -89,9 +89,9 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
-        from importlib.metadata import version
+        from delible import __version__
 
-        typer.echo(f"delible {version('delible')}")
+        typer.echo(f"delible {__version__}")
         raise typer.Exit
 
 

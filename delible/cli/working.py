@@ -42,22 +42,25 @@ class Working:
         with self._lock:
             self.what, self.done, self.total = what, done, total
             if self._bar is not None and self._task is not None:
-                self._bar.update(self._task, description=what, completed=done, total=total or None)
+                self._bar.update(self._task, description=what, completed=done, total=total or None, count=self._count())
+
+    def _count(self) -> str:
+        return f"{self.done:,} of {self.total:,}" if self.total else ""
 
     def _draw(self) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         with self._lock:
             if not self._timer.finished.is_set():  # else: it was done in time
                 bar = Progress(
                     TextColumn("{task.description}", markup=False),
                     BarColumn(bar_width=24),
-                    MofNCompleteColumn(),
+                    TextColumn("{task.fields[count]}"),
                     TimeElapsedColumn(),
                     console=Console(stderr=True),
                     transient=True,
                 )
-                self._task = bar.add_task(self.what, total=self.total or None, completed=self.done)
+                self._task = bar.add_task(self.what, total=self.total or None, completed=self.done, count=self._count())
                 bar.start()
                 self._bar = bar

@@ -31,7 +31,9 @@ class UnknownId(DelibleError, LookupError):
 
     def __init__(self, ids: str | list[str] | tuple[str, ...], what: str = "record"):
         named = [ids] if isinstance(ids, str) else list(ids)
-        shown = ", ".join(repr(str(i)[:60]) for i in named[:3]) + (f" and {len(named) - 3} more" if len(named) > 3 else "")
+        shown = ", ".join(repr(str(i)[:60]) for i in named[:3]) + (
+            f" and {len(named) - 3} more" if len(named) > 3 else ""
+        )
         super().__init__(f"no {what} {shown} in a space this handle sees; nothing was changed")
 
 

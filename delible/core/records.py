@@ -12,7 +12,13 @@ Channel = Literal["user", "model", "tool", "document", "import"]
 PRIOR_TRUST: Mapping[str, float] = {"user": 0.9, "tool": 0.7, "model": 0.6, "document": 0.4, "import": 0.3}
 """Trust of a channel before anything else is known, in [0, 1]."""
 
-ROLE_CHANNEL: Mapping[str, str] = {"user": "user", "assistant": "model", "model": "model", "tool": "tool", "function": "tool"}
+ROLE_CHANNEL: Mapping[str, str] = {
+    "user": "user",
+    "assistant": "model",
+    "model": "model",
+    "tool": "tool",
+    "function": "tool",
+}
 """Channel of a chat role; `system` is no memory and is left out."""
 
 

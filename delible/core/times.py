@@ -21,7 +21,9 @@ def zone(name: str) -> tzinfo:
         raise InvalidInput(f"no time zone {name!r:.60}; use a name such as 'UTC' or 'Europe/Berlin'") from error
 
 
-def moment(value: datetime | date | str | int | float, naive: tzinfo = UTC, what: str = "time") -> tuple[datetime, bool]:
+def moment(
+    value: datetime | date | str | int | float, naive: tzinfo = UTC, what: str = "time"
+) -> tuple[datetime, bool]:
     """The time in UTC, and whether it was naive and so read in the zone `naive`. Numbers are seconds since 1970.
 
     Raises InvalidInput for what is no time or lies outside the years 1 to 9999.

@@ -52,7 +52,9 @@ def export_from(
     if not store.read_only:
         with store.writing() as connection:
             seq, time = ledger.append(connection, store.key, actor, "export")
-            connection.execute("INSERT INTO exports(path, time, seq, rows) VALUES (?,?,?,0)", (str(path.absolute()), time, seq))
+            connection.execute(
+                "INSERT INTO exports(path, time, seq, rows) VALUES (?,?,?,0)", (str(path.absolute()), time, seq)
+            )
     if key_file is not None:
         archive.write_key(key_file.expanduser(), store.key)
     with store.reading() as connection:
@@ -122,10 +124,14 @@ def _archive(
             with store.writing() as connection:
                 done = archive_restoring.restore(connection, store.key, opened, actor, progress)
             report.records, report.present = done.records, done.present
-            report.refused += [f"{one.id}: {one.reason}" + (f" (receipt {one.receipt})" if one.receipt else "") for one in done.refused]
+            report.refused += [
+                f"{one.id}: {one.reason}" + (f" (receipt {one.receipt})" if one.receipt else "") for one in done.refused
+            ]
             report.notes += done.notes
             if done.forget_again:
-                report.notes.append(f"{len(done.forget_again)} records were forgotten where the archive was made and live here: forget them again")
+                report.notes.append(
+                    f"{len(done.forget_again)} records were forgotten where the archive was made and live here: forget them again"
+                )
             return
         known = {each.name for each in fields(Draft)}
         renamed: dict[str, str] = {}
@@ -135,13 +141,17 @@ def _archive(
                 draft = Draft(**{name: value for name, value in claim.items() if name in known})
                 if seen is not None and not seen.holds(draft.space):
                     draft.space = space  # a handle for one space takes everything into it
-                draft.parents = tuple(renamed.get(parent, parent) for parent in draft.parents if renamed.get(parent, parent))
+                draft.parents = tuple(
+                    renamed.get(parent, parent) for parent in draft.parents if renamed.get(parent, parent)
+                )
                 drafts.append(draft)
             report.kept_as_claims += _remembered(remember, drafts, report, renamed)
         if opened.superseded:
             report.notes.append(f"{opened.superseded} older revisions were left out")
         if report.kept_as_claims:
-            report.notes.append("another folder's key made this archive: its records came in as channel import, what it says of them is under meta.claims")
+            report.notes.append(
+                "another folder's key made this archive: its records came in as channel import, what it says of them is under meta.claims"
+            )
 
 
 def _remembered(remember: Remember, drafts: list[Draft], report: LoadReport, renamed: dict[str, str]) -> int:

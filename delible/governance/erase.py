@@ -42,7 +42,9 @@ trace: Callable[[str], None] = lambda step: None  # noqa: E731  a crash test hea
 _looking = threading.Lock()
 
 
-def preview(store: SQLite, rows: Collection[int], seen: spaces.Scope | None, reach: str, carriers: Sequence[Carrier]) -> Preview:
+def preview(
+    store: SQLite, rows: Collection[int], seen: spaces.Scope | None, reach: str, carriers: Sequence[Carrier]
+) -> Preview:
     """What a forget of these rows would remove. Nothing happens."""
     with store.reading() as connection:
         closed = erasing.closure(connection, rows)
@@ -81,7 +83,9 @@ def close_and_seal(
         closed = erasing.closure(connection, rows)
         erasing.refuse_pinned(connection, closed)
         if bound is not None and bound != _digest(store.key, closed, reach, carriers):
-            raise StalePreview("what would be forgotten changed since the preview; look at a new one. Nothing was changed")
+            raise StalePreview(
+                "what would be forgotten changed since the preview; look at a new one. Nothing was changed"
+            )
         removed = erasing.counted(connection, closed)
         removed["derived"] = len(closed) - len(set(rows) & closed)
         removed["elsewhere"] = erasing.counted_outside(connection, closed, seen)
@@ -136,13 +140,17 @@ def finish(store: SQLite, receipt: str, carriers: Sequence[Carrier], timeout: fl
             with store.writing() as connection:
                 erasing.erase(connection, store.key, receipt, sealed[at : at + erasing.BATCH], terms)
     with store.writing() as connection:
-        connection.execute("UPDATE receipts SET phase = max(phase, 1), body = ? WHERE id = ?", (json.dumps(body), receipt))
+        connection.execute(
+            "UPDATE receipts SET phase = max(phase, 1), body = ? WHERE id = ?", (json.dumps(body), receipt)
+        )
     if not wait:
         return receipt_of(body, 1)
     return look(store, [receipt], timeout, asked)[0]
 
 
-def look(store: SQLite, receipts: Sequence[str], timeout: float, asked: Sequence[tuple[int, bytes]] = ()) -> list[Receipt]:
+def look(
+    store: SQLite, receipts: Sequence[str], timeout: float, asked: Sequence[tuple[int, bytes]] = ()
+) -> list[Receipt]:
     """Steps 6 to 8 for several receipts at once: cut the log, look at every byte, confirm."""
     with _looking:
         trace("checkpoint")
@@ -150,7 +158,9 @@ def look(store: SQLite, receipts: Sequence[str], timeout: float, asked: Sequence
         trace("look")
         with store.reading() as connection:
             wanted = erasing.wanted(connection, store.key, receipts)
-        checks = [Check("log", not busy, busy and f"{busy}: stop it, then run verify" or "the write-ahead log is empty")]
+        checks = [
+            Check("log", not busy, busy and f"{busy}: stop it, then run verify" or "the write-ahead log is empty")
+        ]
         checks += _tables(store, wanted, asked)
         if not busy:
             scanned = _bytes(store, wanted)
@@ -170,7 +180,9 @@ def look(store: SQLite, receipts: Sequence[str], timeout: float, asked: Sequence
         done: list[Receipt] = []
         with store.writing() as connection:
             for receipt in receipts:
-                phase, stored = connection.execute("SELECT phase, body FROM receipts WHERE id = ?", (receipt,)).fetchone()
+                phase, stored = connection.execute(
+                    "SELECT phase, body FROM receipts WHERE id = ?", (receipt,)
+                ).fetchone()
                 body = json.loads(stored)
                 if phase < 2:  # another process may have confirmed it meanwhile
                     kept = [check for check in body["checks"] if check[0].startswith("carrier") and check[1]]
@@ -190,11 +202,15 @@ def _carry(body: dict[str, Any], records: Sequence[Record], carriers: Sequence[C
     called = sorted(_called(carriers, body["reach"]), key=lambda carrier: not carrier.needs_content)
     missing = sorted(set(body["carriers"]) - {carrier.name for carrier in called})
     passed: list[Check] = []
-    failed = [Check(f"carrier {name}", False, "not attached in this process; attach it and run verify") for name in missing]
+    failed = [
+        Check(f"carrier {name}", False, "not attached in this process; attach it and run verify") for name in missing
+    ]
     for carrier in called if not missing else ():
         try:
             checks = carrier.erase(records)
-        except Exception as error:  # a carrier is somebody's code: the seal stays, the receipt stays open, nothing is lost
+        except (
+            Exception
+        ) as error:  # a carrier is somebody's code: the seal stays, the receipt stays open, nothing is lost
             log.info("carrier %s failed", carrier.name, exc_info=False)
             checks = [Check("erase", False, f"failed with {type(error).__name__}; mend it and run verify")]
         if not checks:
@@ -213,7 +229,13 @@ def _tables(store: SQLite, wanted: erasing.Wanted, asked: Sequence[tuple[int, by
         words = erasing.words_left(connection, rows)
         terms = erasing.terms_left(connection, store.key, wanted.terms)
         checks = [
-            Check("rows", not left, f"{left} rows of {len(rows)} records are left" if left else f"no row of {len(rows)} records in any table"),
+            Check(
+                "rows",
+                not left,
+                f"{left} rows of {len(rows)} records are left"
+                if left
+                else f"no row of {len(rows)} records in any table",
+            ),
             Check(
                 "words",
                 not (words or terms),
@@ -224,7 +246,15 @@ def _tables(store: SQLite, wanted: erasing.Wanted, asked: Sequence[tuple[int, by
         ]
         if asked:
             found = _nearest(connection, asked, wanted.rows)
-            checks.append(Check("neighbours", not found, f"{found} of {len(asked)} old vectors still find a forgotten record" if found else f"{len(asked)} old vectors find none of the forgotten records"))
+            checks.append(
+                Check(
+                    "neighbours",
+                    not found,
+                    f"{found} of {len(asked)} old vectors still find a forgotten record"
+                    if found
+                    else f"{len(asked)} old vectors find none of the forgotten records",
+                )
+            )
     return checks
 
 
@@ -233,7 +263,8 @@ def _nearest(connection: Any, asked: Sequence[tuple[int, bytes]], rows: frozense
     found = 0
     for encoder in {encoder for encoder, _ in asked}:
         lines = connection.execute(
-            "SELECT b.row, b.bits, EXISTS (SELECT 1 FROM records r WHERE r.row = b.row) FROM bits b WHERE b.encoder = ?", (encoder,)
+            "SELECT b.row, b.bits, EXISTS (SELECT 1 FROM records r WHERE r.row = b.row) FROM bits b WHERE b.encoder = ?",
+            (encoder,),
         ).fetchall()
         if not lines:
             continue
@@ -310,7 +341,9 @@ def receipts(store: SQLite) -> list[Receipt]:
 def complete(store: SQLite, carriers: Sequence[Carrier], timeout: float, others: bool = False) -> list[Receipt]:
     """Finish what a crash, a busy log or `wait=False` left open; receipts of processes that still run only if `others`."""
     with store.reading() as connection:
-        open_ = connection.execute("SELECT id, phase, body FROM receipts INDEXED BY receipts_open WHERE phase < 2 ORDER BY id").fetchall()
+        open_ = connection.execute(
+            "SELECT id, phase, body FROM receipts INDEXED BY receipts_open WHERE phase < 2 ORDER BY id"
+        ).fetchall()
     ready: list[str] = []
     done: list[Receipt] = []
     for id, phase, stored in open_:

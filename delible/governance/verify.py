@@ -68,13 +68,23 @@ def _receipts(store: SQLite, carriers: Sequence[Carrier], timeout: float) -> Fin
     still = [receipt for receipt in done if not receipt.confirmed]
     if still:
         why = next((check.detail for receipt in still for check in receipt.checks if not check.passed), "")
-        return Finding("receipts", False, f"{len(still)} receipts are not confirmed: {why}", "do what the detail says, then run verify again")
+        return Finding(
+            "receipts",
+            False,
+            f"{len(still)} receipts are not confirmed: {why}",
+            "do what the detail says, then run verify again",
+        )
     return Finding("receipts", True, f"{len(done)} completed now, none open")
 
 
 def _file(connection: apsw.Connection) -> Finding:
     lines = [line for (line,) in connection.execute("PRAGMA integrity_check(5)")]
-    return Finding("file", lines == ["ok"], "SQLite finds the file whole" if lines == ["ok"] else f"SQLite reports {len(lines)} faults", "" if lines == ["ok"] else RESTORE)
+    return Finding(
+        "file",
+        lines == ["ok"],
+        "SQLite finds the file whole" if lines == ["ok"] else f"SQLite reports {len(lines)} faults",
+        "" if lines == ["ok"] else RESTORE,
+    )
 
 
 def _texts(connection: apsw.Connection, key: bytes) -> Finding:
@@ -86,10 +96,19 @@ def _texts(connection: apsw.Connection, key: bytes) -> Finding:
         count += 1
         if sealing.checksum(key, text, meta, notes, media) != summed or sealing.fingerprint(key, text, media) != print_:
             bad.append(from_bytes(id))
-    orphans = connection.execute("SELECT count(*) FROM texts t WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.row = t.row)").get
-    orphans += connection.execute("SELECT count(*) FROM records r WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = r.row)").get
+    orphans = connection.execute(
+        "SELECT count(*) FROM texts t WHERE NOT EXISTS (SELECT 1 FROM records r WHERE r.row = t.row)"
+    ).get
+    orphans += connection.execute(
+        "SELECT count(*) FROM records r WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = r.row)"
+    ).get
     if bad or orphans:
-        return Finding("texts", False, f"{len(bad)} of {count} texts were changed on disk ({', '.join(bad[:3])}), {orphans} belong to nothing", RESTORE)
+        return Finding(
+            "texts",
+            False,
+            f"{len(bad)} of {count} texts were changed on disk ({', '.join(bad[:3])}), {orphans} belong to nothing",
+            RESTORE,
+        )
     return Finding("texts", True, f"{count} texts match their sums")
 
 
@@ -97,22 +116,44 @@ def _vectors(connection: apsw.Connection) -> Finding:
     bad = count = 0
     for encoder, dimension in connection.execute("SELECT encoder, dimension FROM encoders").fetchall():
         lines = connection.execute(
-            "SELECT v.value, v.checksum, b.bits FROM vectors v LEFT JOIN bits b ON b.vector = v.vector WHERE v.encoder = ?", (encoder,)
+            "SELECT v.value, v.checksum, b.bits FROM vectors v LEFT JOIN bits b ON b.vector = v.vector WHERE v.encoder = ?",
+            (encoder,),
         )
         for block in _blocks(lines):
             count += len(block)
-            whole = [line for line in block if len(line[0]) == 2 * dimension and zlib.crc32(line[0]) == line[1] and line[2] is not None]
+            whole = [
+                line
+                for line in block
+                if len(line[0]) == 2 * dimension and zlib.crc32(line[0]) == line[1] and line[2] is not None
+            ]
             bad += len(block) - len(whole)
             if whole:
-                X = np.frombuffer(b"".join(value for value, _, _ in whole), "<f2").reshape(len(whole), dimension).astype(np.float32)
+                X = (
+                    np.frombuffer(b"".join(value for value, _, _ in whole), "<f2")
+                    .reshape(len(whole), dimension)
+                    .astype(np.float32)
+                )
                 made = sign_bits(X)
                 kept = np.frombuffer(b"".join(bits for _, _, bits in whole), np.uint8).reshape(len(whole), -1)
                 # The stored value is rounded to float16: a coordinate next to zero may have turned over, no more.
-                bad += int((np.bitwise_count(made ^ kept).sum(axis=1) > 8).sum()) if made.shape == kept.shape else len(whole)
-    orphans = connection.execute("SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = v.row)").get
-    orphans += connection.execute("SELECT count(*) FROM bits b WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.vector = b.vector)").get
+                bad += (
+                    int((np.bitwise_count(made ^ kept).sum(axis=1) > 8).sum())
+                    if made.shape == kept.shape
+                    else len(whole)
+                )
+    orphans = connection.execute(
+        "SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = v.row)"
+    ).get
+    orphans += connection.execute(
+        "SELECT count(*) FROM bits b WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.vector = b.vector)"
+    ).get
     if bad or orphans:
-        return Finding("vectors", False, f"{bad} of {count} vectors do not match their sum or bits, {orphans} belong to nothing", "embed again: delible encoder use SPEC")
+        return Finding(
+            "vectors",
+            False,
+            f"{bad} of {count} vectors do not match their sum or bits, {orphans} belong to nothing",
+            "embed again: delible encoder use SPEC",
+        )
     return Finding("vectors", True, f"{count} vectors match their sums and bits")
 
 
@@ -128,22 +169,39 @@ def _blocks(lines: Iterator[tuple[bytes, int, bytes]]) -> Iterator[list[tuple[by
 
 
 def _words(connection: apsw.Connection) -> Finding:
-    missing = connection.execute("SELECT count(*) FROM texts t WHERE NOT EXISTS (SELECT 1 FROM words_docsize d WHERE d.id = t.row)").get
-    extra = connection.execute("SELECT count(*) FROM words_docsize d WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = d.id)").get
-    extra += connection.execute("SELECT count(*) FROM grams_docsize d WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = d.id)").get
+    missing = connection.execute(
+        "SELECT count(*) FROM texts t WHERE NOT EXISTS (SELECT 1 FROM words_docsize d WHERE d.id = t.row)"
+    ).get
+    extra = connection.execute(
+        "SELECT count(*) FROM words_docsize d WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = d.id)"
+    ).get
+    extra += connection.execute(
+        "SELECT count(*) FROM grams_docsize d WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = d.id)"
+    ).get
     if missing or extra:
-        return Finding("words", False, f"{missing} texts are not in the index of words, {extra} entries belong to nothing", RESTORE)
+        return Finding(
+            "words", False, f"{missing} texts are not in the index of words, {extra} entries belong to nothing", RESTORE
+        )
     return Finding("words", True, "every text is in the index of words, and nothing else")
 
 
 def _lives(connection: apsw.Connection) -> Finding:
-    none = connection.execute("SELECT count(*) FROM records r WHERE NOT EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row)").get
-    twice = connection.execute("SELECT count(*) FROM (SELECT row FROM lives WHERE until IS NULL GROUP BY row HAVING count(*) > 1)").get
+    none = connection.execute(
+        "SELECT count(*) FROM records r WHERE NOT EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row)"
+    ).get
+    twice = connection.execute(
+        "SELECT count(*) FROM (SELECT row FROM lives WHERE until IS NULL GROUP BY row HAVING count(*) > 1)"
+    ).get
     keys = connection.execute(
         "SELECT count(*) FROM (SELECT 1 FROM records r JOIN lives l ON l.row = r.row WHERE r.key IS NOT NULL AND l.until IS NULL GROUP BY r.space, r.key HAVING count(*) > 1)"
     ).get
     if none or twice or keys:
-        return Finding("lives", False, f"{none} records never lived, {twice} live twice, {keys} keys have two living records", RESTORE)
+        return Finding(
+            "lives",
+            False,
+            f"{none} records never lived, {twice} live twice, {keys} keys have two living records",
+            RESTORE,
+        )
     return Finding("lives", True, "every record has its lives, every key at most one living record")
 
 
@@ -151,9 +209,16 @@ def _trust(connection: apsw.Connection) -> Finding:
     raised = connection.execute(
         "SELECT count(*) FROM lineage g JOIN records c ON c.row = g.child JOIN records p ON p.row = g.parent WHERE c.trust > p.trust + 1e-9 OR c.hold < p.hold"
     ).get
-    above = connection.execute("SELECT count(*) FROM records WHERE trust > min(own_trust, verdict_trust) + 1e-9 OR hold < own_hold").get
+    above = connection.execute(
+        "SELECT count(*) FROM records WHERE trust > min(own_trust, verdict_trust) + 1e-9 OR hold < own_hold"
+    ).get
     if raised or above:
-        return Finding("trust", False, f"{raised + above} records have more trust, or less hold, than their lineage allows", RESTORE)
+        return Finding(
+            "trust",
+            False,
+            f"{raised + above} records have more trust, or less hold, than their lineage allows",
+            RESTORE,
+        )
     return Finding("trust", True, "no record has more trust than its lineage")
 
 
@@ -161,7 +226,12 @@ def _ledger(connection: apsw.Connection, key: bytes) -> Finding:
     breaks = list(ledger.chain_breaks(connection, key))
     count = connection.execute("SELECT count(*) FROM events").get
     if breaks:
-        return Finding("ledger", False, f"{breaks[0]}; {len(breaks)} faults in {count} events", "somebody or something changed the ledger; compare it with an export")
+        return Finding(
+            "ledger",
+            False,
+            f"{breaks[0]}; {len(breaks)} faults in {count} events",
+            "somebody or something changed the ledger; compare it with an export",
+        )
     return Finding("ledger", True, f"the chain of {count} events holds")
 
 
@@ -169,17 +239,28 @@ def _forgotten(connection: apsw.Connection) -> Finding:
     rows = [row for (row,) in connection.execute("SELECT row FROM erasures WHERE phase > 0")]
     left = (erasing.rows_left(connection, rows) + erasing.words_left(connection, rows)) if rows else 0
     if left:
-        return Finding("forgotten", False, f"{left} rows or index entries of forgotten records are there", "run verify again; if it stays, restore an export")
+        return Finding(
+            "forgotten",
+            False,
+            f"{left} rows or index entries of forgotten records are there",
+            "run verify again; if it stays, restore an export",
+        )
     return Finding("forgotten", True, f"no row or index entry of {len(rows)} forgotten records")
 
 
 def _reads(connection: apsw.Connection) -> Finding:
     last: dict[str, tuple[str, int]] = {}
-    for actor, verb, time in connection.execute("SELECT actor, verb, time FROM events WHERE verb IN ('recall', 'close') ORDER BY seq"):
+    for actor, verb, time in connection.execute(
+        "SELECT actor, verb, time FROM events WHERE verb IN ('recall', 'close') ORDER BY seq"
+    ):
         last[actor] = (verb, time)
     lost = [(actor, time) for actor, (verb, time) in last.items() if verb == "recall" and not runs(actor)]
     if lost:
         actor, time = lost[-1]
         # Not a fault of the store: what was written is whole. It says which log of reads may lack its last moments.
-        return Finding("reads", True, f"{actor} did not close; its last read event is of {from_micros(time):%Y-%m-%d %H:%M:%S}, reads after it may be missing")
+        return Finding(
+            "reads",
+            True,
+            f"{actor} did not close; its last read event is of {from_micros(time):%Y-%m-%d %H:%M:%S}, reads after it may be missing",
+        )
     return Finding("reads", True, "every process that read has closed, or still runs")

@@ -36,10 +36,14 @@ def checked_vectors(encoder: Encoder, X: NDArray[float32], count: int) -> NDArra
     """Unit rows (count, D). Raises EncoderFailed for another shape, for NaN, and for rows that cannot be made unit."""
     X = np.asarray(X, np.float32)
     if X.shape != (count, encoder.dimension):
-        raise EncoderFailed(f"encoder {encoder.name!r} gave vectors of shape {X.shape}, not ({count}, {encoder.dimension}); nothing was written")
+        raise EncoderFailed(
+            f"encoder {encoder.name!r} gave vectors of shape {X.shape}, not ({count}, {encoder.dimension}); nothing was written"
+        )
     norms = np.linalg.norm(X, axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 1e-6).all()):
-        raise EncoderFailed(f"encoder {encoder.name!r} gave a vector that is zero, infinite or not a number; nothing was written")
+        raise EncoderFailed(
+            f"encoder {encoder.name!r} gave a vector that is zero, infinite or not a number; nothing was written"
+        )
     return X / norms
 
 
@@ -106,7 +110,11 @@ class Embedding:
         for known in (own, coming) if coming else (own,):
             encoder = self.encoder(known)
             cuts = {at: passages(draft.text, encoder) for at, draft in enumerate(drafts) if draft.text.strip()}
-            texts = [spoken(drafts[at].text[start:stop], drafts[at].author) for at, found in cuts.items() for start, stop in found]
+            texts = [
+                spoken(drafts[at].text[start:stop], drafts[at].author)
+                for at, found in cuts.items()
+                for start, stop in found
+            ]
             X = checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
             done = 0
             for at, found in cuts.items():
@@ -121,7 +129,10 @@ class Embedding:
 
     def changed(self, connection: apsw.Connection, own: Known, coming: Known | None) -> bool:
         """Whether, seen in a write transaction, the folder uses other encoders than those that gave the vectors."""
-        return (encoders.known(connection), encoders.known(connection, "encoder_next")) not in ((own, coming), (own, None))
+        return (encoders.known(connection), encoders.known(connection, "encoder_next")) not in (
+            (own, coming),
+            (own, None),
+        )
 
     def counter(self) -> Callable[[str], int]:
         """Counts tokens as the folder's encoder does; words and a third where it does not say."""
@@ -167,14 +178,20 @@ class Embedding:
         while True:
             with self._store.reading() as connection:
                 todo = encoders.without_vectors(connection, number, after, BATCH)
-                authors = {row: connection.execute("SELECT author FROM records WHERE row = ?", (row,)).get for row, _ in todo}
+                authors = {
+                    row: connection.execute("SELECT author FROM records WHERE row = ?", (row,)).get for row, _ in todo
+                }
             if not todo:
                 if self._finish(number, actor, done):
                     return done
                 after = 0
                 continue
             cuts = [passages(text, encoder) for _, text in todo]
-            texts = [spoken(text[start:stop], authors[row]) for (row, text), found in zip(todo, cuts, strict=True) for start, stop in found]
+            texts = [
+                spoken(text[start:stop], authors[row])
+                for (row, text), found in zip(todo, cuts, strict=True)
+                for start, stop in found
+            ]
             X = checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
             at = 0
             with self._store.writing() as connection:
@@ -215,5 +232,3 @@ def _other(known: Known, asked: Encoder, spec: str | None) -> str:
         f"this folder's vectors were made by {known.name} {known.version}, not by {asked.name} {asked.version}; "
         f"to change the model: delible encoder use {spec or asked.name}. Nothing was changed"
     )
-
-

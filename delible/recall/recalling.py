@@ -100,7 +100,9 @@ def recall(
             wanted = Search(
                 scope=request.scope,
                 encoder=known.number,
-                now=times.micros(times.moment(request.now, request.zone, "now")[0]) if request.now is not None else ledger.present(),
+                now=times.micros(times.moment(request.now, request.zone, "now")[0])
+                if request.now is not None
+                else ledger.present(),
                 terms=terms.words,
                 grams=terms.grams,
                 vector=vector,
@@ -150,7 +152,9 @@ def _hits(
         place = fused.order[at]
         start, stop = int(found.start[place]), int(found.stop[place])
         passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
-        span = evidence(record.text, None if passage is None else (start, stop), asked, lambda text: words.stems(connection, text))
+        span = evidence(
+            record.text, None if passage is None else (start, stop), asked, lambda text: words.stems(connection, text)
+        )
         hits.append(Hit(record, fused.scores[at], fused.parts[at], span, passage))
     return hits
 
@@ -170,9 +174,14 @@ def _passed(hits: list[Hit], guards: Sequence[Guard], context: Context) -> list[
             verdicts = list(whole(hits, context=context))
         else:
             verdicts = [
-                guard(hit.record.text, context=replace(context, source=hit.record.source, neighbours=tuple(hits))) for hit in hits
+                guard(hit.record.text, context=replace(context, source=hit.record.source, neighbours=tuple(hits)))
+                for hit in hits
             ]
-        hits = [_bounded(hit, verdict) for hit, verdict in zip(hits, verdicts, strict=True) if verdict.decision == "allow" and not verdict.question]
+        hits = [
+            _bounded(hit, verdict)
+            for hit, verdict in zip(hits, verdicts, strict=True)
+            if verdict.decision == "allow" and not verdict.question
+        ]
     return hits
 
 

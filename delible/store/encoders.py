@@ -26,9 +26,12 @@ class Known(NamedTuple):
 def register(connection: apsw.Connection, encoder: Encoder, spec: str) -> int:
     """The encoder's number here; a new line where the folder does not know it."""
     connection.execute(
-        "INSERT OR IGNORE INTO encoders(name, version, dimension, spec) VALUES (?,?,?,?)", (encoder.name, encoder.version, encoder.dimension, spec)
+        "INSERT OR IGNORE INTO encoders(name, version, dimension, spec) VALUES (?,?,?,?)",
+        (encoder.name, encoder.version, encoder.dimension, spec),
     )
-    number: int = connection.execute("SELECT encoder FROM encoders WHERE name = ? AND version = ?", (encoder.name, encoder.version)).get
+    number: int = connection.execute(
+        "SELECT encoder FROM encoders WHERE name = ? AND version = ?", (encoder.name, encoder.version)
+    ).get
     return number
 
 
@@ -61,7 +64,10 @@ def without_vectors(connection: apsw.Connection, number: int, after: int, limit:
 
 def drop_vectors(connection: apsw.Connection, number: int, limit: int) -> int:
     """Delete some of an encoder's vectors; how many went."""
-    vectors = [vector for (vector,) in connection.execute("SELECT vector FROM vectors WHERE encoder = ? LIMIT ?", (number, limit))]
+    vectors = [
+        vector
+        for (vector,) in connection.execute("SELECT vector FROM vectors WHERE encoder = ? LIMIT ?", (number, limit))
+    ]
     for vector in vectors:
         connection.execute("DELETE FROM bits WHERE vector = ?", (vector,))
         connection.execute("DELETE FROM vectors WHERE vector = ?", (vector,))

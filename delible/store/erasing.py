@@ -43,9 +43,14 @@ def closure(connection: apsw.Connection, rows: Collection[int]) -> set[int]:
 def refuse_pinned(connection: apsw.Connection, rows: Collection[int]) -> None:
     """Raises Pinned where a legal hold keeps one of the rows."""
     for marks, piece in chunks(sorted(rows)):
-        pinned = [from_bytes(id) for (id,) in connection.execute(f"SELECT id FROM records WHERE row IN ({marks}) AND pinned = 1", piece)]
+        pinned = [
+            from_bytes(id)
+            for (id,) in connection.execute(f"SELECT id FROM records WHERE row IN ({marks}) AND pinned = 1", piece)
+        ]
         if pinned:
-            raise Pinned(f"{len(pinned)} of the records are kept by a legal hold ({pinned[0]}); release them first. Nothing was changed")
+            raise Pinned(
+                f"{len(pinned)} of the records are kept by a legal hold ({pinned[0]}); release them first. Nothing was changed"
+            )
 
 
 def counted(connection: apsw.Connection, rows: Collection[int]) -> dict[str, int]:
@@ -75,7 +80,9 @@ def counted_outside(connection: apsw.Connection, rows: Collection[int], seen: sp
     )
 
 
-def seal(connection: apsw.Connection, key: bytes, rows: Collection[int], body: Mapping[str, Any], suppress: bool | None) -> None:
+def seal(
+    connection: apsw.Connection, key: bytes, rows: Collection[int], body: Mapping[str, Any], suppress: bool | None
+) -> None:
     """Phase 0: from this transaction on, no process recalls these rows, not of the past either, nor after a crash."""
     receipt, reach = str(body["id"]), str(body["reach"])
     ids: list[bytes] = []
@@ -90,7 +97,9 @@ def seal(connection: apsw.Connection, key: bytes, rows: Collection[int], body: M
             ids.append(id)
             kinds[kind] += 1
             prints.append(print_)
-            connection.execute("INSERT OR IGNORE INTO erasures(receipt, row, reach, phase) VALUES (?,?,?,0)", (receipt, row, reach))
+            connection.execute(
+                "INSERT OR IGNORE INTO erasures(receipt, row, reach, phase) VALUES (?,?,?,0)", (receipt, row, reach)
+            )
             if suppress or (suppress is None and count_words(text) >= SHORTEST_SUPPRESSED):
                 connection.execute(
                     "INSERT OR REPLACE INTO suppressed(fingerprint, space, receipt, time) VALUES (?,?,?,?)",
@@ -107,7 +116,12 @@ def seal(connection: apsw.Connection, key: bytes, rows: Collection[int], body: M
 
 def sealed_rows(connection: apsw.Connection, receipt: str, phase: int) -> list[int]:
     """The rows of a receipt that are in this phase."""
-    return [row for (row,) in connection.execute("SELECT row FROM erasures WHERE receipt = ? AND phase = ? ORDER BY row", (receipt, phase))]
+    return [
+        row
+        for (row,) in connection.execute(
+            "SELECT row FROM erasures WHERE receipt = ? AND phase = ? ORDER BY row", (receipt, phase)
+        )
+    ]
 
 
 def own_terms(connection: apsw.Connection, rows: Sequence[int]) -> dict[int, set[str]]:
@@ -123,7 +137,8 @@ def own_terms(connection: apsw.Connection, rows: Sequence[int]) -> dict[int, set
     for term, times_here in times.items():
         # A count of `col` is the number of documents; one that is common stops counting early by the limit.
         docs = connection.execute(
-            "SELECT count(*) FROM (SELECT DISTINCT doc FROM temp.instances WHERE term = ? AND col = 'text' LIMIT ?)", (term, times_here + 1)
+            "SELECT count(*) FROM (SELECT DISTINCT doc FROM temp.instances WHERE term = ? AND col = 'text' LIMIT ?)",
+            (term, times_here + 1),
         ).get
         if docs <= times_here:
             own.add(term)
@@ -150,7 +165,9 @@ def survivors(connection: apsw.Connection, rows: Collection[int], seen: spaces.S
     return [found[row] for row in sorted(found)]
 
 
-def erase(connection: apsw.Connection, key: bytes, receipt: str, rows: Sequence[int], terms: Mapping[int, Collection[str]]) -> dict[str, int]:
+def erase(
+    connection: apsw.Connection, key: bytes, receipt: str, rows: Sequence[int], terms: Mapping[int, Collection[str]]
+) -> dict[str, int]:
     """Phase 1 for at most BATCH rows, in the caller's transaction; what was removed, by place."""
     removed = counted(connection, rows)
     ids: list[bytes] = []
@@ -161,11 +178,20 @@ def erase(connection: apsw.Connection, key: bytes, receipt: str, rows: Sequence[
             (row,),
         ).fetchone()
         if found is None:
-            connection.execute("UPDATE erasures SET phase = max(phase, 1) WHERE receipt = ? AND row = ?", (receipt, row))
+            connection.execute(
+                "UPDATE erasures SET phase = max(phase, 1) WHERE receipt = ? AND row = ?", (receipt, row)
+            )
             continue
         id, record_key, reference, author, reason, space, text, scope, meta, notes, media = found
         ids.append(id)
-        texts = [*_blocks(text), record_key, reference, author, reason, *(piece for piece in (meta, notes) if len(piece) > 2)]
+        texts = [
+            *_blocks(text),
+            record_key,
+            reference,
+            author,
+            reason,
+            *(piece for piece in (meta, notes) if len(piece) > 2),
+        ]
         if path := _drop_space(connection, space, row):
             texts.append(path)
         vectors = connection.execute(
@@ -177,7 +203,8 @@ def erase(connection: apsw.Connection, key: bytes, receipt: str, rows: Sequence[
             key,
             texts=[piece for piece in texts if piece],
             vectors=[value for value, _, _ in vectors],
-            blobs=[blob for _, tokens, bits in vectors for blob in (tokens, bits) if blob] + ([media[:SAMPLED]] if media else []),
+            blobs=[blob for _, tokens, bits in vectors for blob in (tokens, bits) if blob]
+            + ([media[:SAMPLED]] if media else []),
         )
         connection.execute(
             "UPDATE erasures SET phase = 1, needles = ? WHERE receipt = ? AND row = ?",
@@ -217,7 +244,10 @@ def _drop_space(connection: apsw.Connection, space: int, row: int) -> str | None
     for place in above(path or ""):
         inside = spaces.numbers(connection, spaces.Scope(place, True))
         used = any(
-            connection.execute("SELECT 1 FROM records INDEXED BY records_space WHERE space = ? AND row != ? LIMIT 1", (number, row)).get for number in inside
+            connection.execute(
+                "SELECT 1 FROM records INDEXED BY records_space WHERE space = ? AND row != ? LIMIT 1", (number, row)
+            ).get
+            for number in inside
         )
         if used:
             break
@@ -229,7 +259,9 @@ def _drop_space(connection: apsw.Connection, space: int, row: int) -> str | None
 def _drop_questions(connection: apsw.Connection, ids: set[bytes], terms: Collection[str]) -> int:
     dropped = 0
     for seq, text, hits in connection.execute("SELECT seq, text, hits FROM questions").fetchall():
-        if any(hits[at : at + 16] in ids for at in range(0, len(hits), 16)) or (terms and terms_of(connection, text) & set(terms)):
+        if any(hits[at : at + 16] in ids for at in range(0, len(hits), 16)) or (
+            terms and terms_of(connection, text) & set(terms)
+        ):
             connection.execute("DELETE FROM questions WHERE seq = ?", (seq,))
             dropped += 1
     return dropped
@@ -259,7 +291,9 @@ def wanted(connection: apsw.Connection, key: bytes, receipts: Sequence[str]) -> 
     terms: set[bytes] = set()
     rows: set[int] = set()
     for receipt in receipts:
-        for row, stored in connection.execute("SELECT row, needles FROM erasures WHERE receipt = ? AND phase = 1", (receipt,)):
+        for row, stored in connection.execute(
+            "SELECT row, needles FROM erasures WHERE receipt = ? AND phase = 1", (receipt,)
+        ):
             rows.add(row)
             if stored is None:
                 continue
@@ -283,7 +317,12 @@ def terms_left(connection: apsw.Connection, key: bytes, terms: frozenset[bytes])
     ]
     for term in suspects:
         docs = connection.execute("SELECT DISTINCT doc FROM temp.instances WHERE term = ? LIMIT 50", (term,)).fetchall()
-        living = [doc for (doc,) in docs if term in terms_of(connection, connection.execute("SELECT text FROM texts WHERE row = ?", (doc,)).get or "")]
+        living = [
+            doc
+            for (doc,) in docs
+            if term
+            in terms_of(connection, connection.execute("SELECT text FROM texts WHERE row = ?", (doc,)).get or "")
+        ]
         left += len(living) < len(docs) or not docs
     return left
 
@@ -319,7 +358,10 @@ def probes(connection: apsw.Connection, rows: Sequence[int]) -> list[tuple[int, 
     """Some of the old vectors as (encoder, sign bits), to be asked for again once they should be gone."""
     found: list[tuple[int, bytes]] = []
     for row in rows[:PROBES]:
-        found += connection.execute("SELECT b.encoder, b.bits FROM bits b WHERE b.vector IN (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?)", (row,)).fetchall()
+        found += connection.execute(
+            "SELECT b.encoder, b.bits FROM bits b WHERE b.vector IN (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?)",
+            (row,),
+        ).fetchall()
         if len(found) >= PROBES:
             break
     return found[:PROBES]
@@ -339,7 +381,9 @@ def confirm(connection: apsw.Connection, key: bytes, body: Mapping[str, Any], co
         counts={place: int(count) for place, count in body["removed"].items()},
         digest=sealing.digest(key, (stored,)),
     )
-    connection.execute("UPDATE receipts SET seq = ?, phase = ?, body = ? WHERE id = ?", (seq, 2 if confirmed else 1, stored, receipt))
+    connection.execute(
+        "UPDATE receipts SET seq = ?, phase = ?, body = ? WHERE id = ?", (seq, 2 if confirmed else 1, stored, receipt)
+    )
 
 
 def exports_since(connection: apsw.Connection, rows: Collection[int]) -> list[str]:
@@ -351,14 +395,19 @@ def exports_since(connection: apsw.Connection, rows: Collection[int]) -> list[st
             oldest = found if oldest is None else min(oldest, found)
     if oldest is None:
         return []
-    return [f"export {path}" for (path,) in connection.execute("SELECT DISTINCT path FROM exports WHERE time >= ?", (oldest,))]
+    return [
+        f"export {path}"
+        for (path,) in connection.execute("SELECT DISTINCT path FROM exports WHERE time >= ?", (oldest,))
+    ]
 
 
 def fingerprints(connection: apsw.Connection, rows: Collection[int]) -> list[tuple[bytes]]:
     """The fingerprints of these rows."""
     found: list[tuple[bytes]] = []
     for marks, piece in chunks(sorted(rows)):
-        found += connection.execute(f"SELECT fingerprint FROM records WHERE row IN ({marks}) ORDER BY row", piece).fetchall()
+        found += connection.execute(
+            f"SELECT fingerprint FROM records WHERE row IN ({marks}) ORDER BY row", piece
+        ).fetchall()
     return found
 
 
@@ -367,14 +416,23 @@ def rows_left(connection: apsw.Connection, rows: Sequence[int]) -> int:
     left = 0
     for marks, piece in chunks(rows):
         for table, column in (
-            *(("records", "row"), ("texts", "row"), ("lives", "row"), ("vectors", "row"), ("vectors", "other"), ("bits", "row")),
+            *(
+                ("records", "row"),
+                ("texts", "row"),
+                ("lives", "row"),
+                ("vectors", "row"),
+                ("vectors", "other"),
+                ("bits", "row"),
+            ),
             *(("lineage", "child"), ("lineage", "parent"), ("records", "revises"), ("records", "duplicate_of")),
         ):
             if table == "bits":  # no index by row: every bit belongs to a vector
                 continue
             left += connection.execute(f"SELECT count(*) FROM {table} WHERE {column} IN ({marks})", piece).get
     # Bits without a vector would be a copy that nothing finds.
-    left += connection.execute("SELECT count(*) FROM bits b WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.vector = b.vector)").get
+    left += connection.execute(
+        "SELECT count(*) FROM bits b WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.vector = b.vector)"
+    ).get
     return left
 
 
@@ -387,9 +445,6 @@ def words_left(connection: apsw.Connection, rows: Sequence[int]) -> int:
     return left
 
 
-
-
-
 def mentions(connection: apsw.Connection, rows: Collection[int], seen: spaces.Scope | None) -> list[str]:
     """Living records that stay though they say the same or name the same: equal text, the forgotten authors' names, rare words."""
     found: set[int] = set()
@@ -397,21 +452,36 @@ def mentions(connection: apsw.Connection, rows: Collection[int], seen: spaces.Sc
     authors: set[str] = set()
     spaces_of: set[int] = set()
     for marks, piece in chunks(sorted(rows)):
-        for space, print_, author in connection.execute(f"SELECT space, fingerprint, author FROM records WHERE row IN ({marks})", piece).fetchall():
+        for space, print_, author in connection.execute(
+            f"SELECT space, fingerprint, author FROM records WHERE row IN ({marks})", piece
+        ).fetchall():
             spaces_of.add(space)
             if author:
                 authors.add(author)
-            found |= {row for (row,) in connection.execute("SELECT row FROM records INDEXED BY records_fingerprint WHERE space = ? AND fingerprint = ?", (space, print_))}
+            found |= {
+                row
+                for (row,) in connection.execute(
+                    "SELECT row FROM records INDEXED BY records_fingerprint WHERE space = ? AND fingerprint = ?",
+                    (space, print_),
+                )
+            }
     for author in sorted(authors):
         quoted = '"' + author.replace('"', '""') + '"'
         if not terms_of(connection, author):
             continue
         for space in spaces_of:
-            found |= {row for (row,) in connection.execute("SELECT rowid FROM words WHERE words MATCH ? LIMIT ?", (f"scope:x{space} AND text:{quoted}", 10 * MENTIONS))}
+            found |= {
+                row
+                for (row,) in connection.execute(
+                    "SELECT rowid FROM words WHERE words MATCH ? LIMIT ?",
+                    (f"scope:x{space} AND text:{quoted}", 10 * MENTIONS),
+                )
+            }
     shown: list[str] = []
     for marks, piece in chunks(sorted(found - set(rows))):
         for id, space in connection.execute(
-            f"SELECT r.id, r.space FROM records r WHERE r.row IN ({marks}) AND {ALIVE} AND {UNSEALED} ORDER BY r.row", piece
+            f"SELECT r.id, r.space FROM records r WHERE r.row IN ({marks}) AND {ALIVE} AND {UNSEALED} ORDER BY r.row",
+            piece,
         ):
             if (inside is None or space in inside) and len(shown) < MENTIONS:
                 shown.append(from_bytes(id))

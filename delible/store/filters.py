@@ -95,5 +95,7 @@ def _value(name: str, value: Any, zone: tzinfo) -> Any:
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         return float(value)
     if not isinstance(value, str | int | float):
-        raise InvalidInput(f"where: {name!r:.60} compares with text, a number, True, False or None, not {type(value).__name__}")
+        raise InvalidInput(
+            f"where: {name!r:.60} compares with text, a number, True, False or None, not {type(value).__name__}"
+        )
     return value

@@ -24,7 +24,9 @@ def prepare(folder: Path, create: bool) -> Path:
     if not create:
         raise NotAStore(f"no memory at {folder}; write something first, or name the folder with --path")
     if folder.exists() and (strangers := sorted(entry.name for entry in os.scandir(folder) if entry.name not in _OURS)):
-        raise NotAStore(f"{folder} holds other files ({len(strangers)}) and no memory; name an empty or new folder. Nothing was changed")
+        raise NotAStore(
+            f"{folder} holds other files ({len(strangers)}) and no memory; name an empty or new folder. Nothing was changed"
+        )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / TEMPORARY).mkdir(mode=0o700, exist_ok=True)
@@ -41,7 +43,10 @@ def touch_private(path: Path) -> None:
 def derived_files(folder: Path) -> list[Path]:
     """Files under `lists/` and `tmp/`: the only ones that may be overwritten and unlinked."""
     return sorted(
-        path for name in (LISTS, TEMPORARY) for path in (folder / name).rglob("*") if path.is_file() and not path.is_symlink()
+        path
+        for name in (LISTS, TEMPORARY)
+        for path in (folder / name).rglob("*")
+        if path.is_file() and not path.is_symlink()
     )
 
 

@@ -14,9 +14,13 @@ QUARANTINE, BLOCK = 1, 2
 def hold(connection: apsw.Connection, row: int, reason: str, level: int, pin: bool) -> None:
     """Keep a record and what came from it out of recall; or pin it (a legal hold): nothing may erase it."""
     if pin:
-        connection.execute("UPDATE records SET pinned = 1, hold_reason = ifnull(hold_reason, ?) WHERE row = ?", (reason, row))
+        connection.execute(
+            "UPDATE records SET pinned = 1, hold_reason = ifnull(hold_reason, ?) WHERE row = ?", (reason, row)
+        )
     else:
-        connection.execute("UPDATE records SET own_hold = max(own_hold, ?), hold_reason = ? WHERE row = ?", (level, reason, row))
+        connection.execute(
+            "UPDATE records SET own_hold = max(own_hold, ?), hold_reason = ? WHERE row = ?", (level, reason, row)
+        )
 
 
 def release(connection: apsw.Connection, row: int) -> set[int]:
@@ -24,7 +28,8 @@ def release(connection: apsw.Connection, row: int) -> set[int]:
     rows = revisions(connection, {row})
     for marks, piece in chunks(sorted(rows)):
         connection.execute(
-            f"UPDATE records SET own_hold = 0, pinned = 0, hold_reason = NULL, verdict_trust = 1 WHERE row IN ({marks})", piece
+            f"UPDATE records SET own_hold = 0, pinned = 0, hold_reason = NULL, verdict_trust = 1 WHERE row IN ({marks})",
+            piece,
         )
     return rows
 
@@ -38,7 +43,8 @@ def recompute(connection: apsw.Connection, rows: Collection[int], seq: int) -> s
             "SELECT own_trust, verdict_trust, trust, own_hold, hold FROM records WHERE row = ?", (row,)
         ).fetchone()
         above, below = connection.execute(
-            "SELECT min(p.trust), max(p.hold) FROM lineage g JOIN records p ON p.row = g.parent WHERE g.child = ?", (row,)
+            "SELECT min(p.trust), max(p.hold) FROM lineage g JOIN records p ON p.row = g.parent WHERE g.child = ?",
+            (row,),
         ).fetchone()
         now = (min(own, verdict, 1.0 if above is None else above), max(own_hold, below or 0))
         if now != (trust, held) or row in rows:

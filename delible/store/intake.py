@@ -17,7 +17,9 @@ from delible.store.writing import Draft
 Given = str | Media | Record | Mapping[str, Any]
 When = datetime | date | str | int | float | None
 
-_FIELDS = frozenset("text media space channel author reference happened kind key parents meta expires id role content name".split())
+_FIELDS = frozenset(
+    "text media space channel author reference happened kind key parents meta expires id role content name".split()
+)
 LONGEST_FIELD = 1000  # characters of a key, reference, author or kind; ours
 
 
@@ -67,7 +69,9 @@ def drafts_of(items: Given | Sequence[Given], defaults: Defaults) -> tuple[list[
             names[str(fields["id"])] = draft
         drafts.append(draft)
     if system:
-        notes.append(f"{system} system message{'s were' if system > 1 else ' was'} left out: no memory of a conversation")
+        notes.append(
+            f"{system} system message{'s were' if system > 1 else ' was'} left out: no memory of a conversation"
+        )
     return _parents_first(drafts, names), notes
 
 
@@ -78,18 +82,35 @@ def _fields(item: Given) -> Mapping[str, Any]:
         return {"media": item}
     if isinstance(item, Record):
         source = item.source
-        taken = {"author": source.author, "reference": source.reference, "happened": item.happened, "key": item.key, "expires": item.expires}
+        taken = {
+            "author": source.author,
+            "reference": source.reference,
+            "happened": item.happened,
+            "key": item.key,
+            "expires": item.expires,
+        }
         return {
             **{name: value for name, value in taken.items() if value is not None},
-            **{"id": item.id, "text": item.text, "channel": source.channel, "kind": item.kind, "meta": item.meta, "parents": item.parents},
+            **{
+                "id": item.id,
+                "text": item.text,
+                "channel": source.channel,
+                "kind": item.kind,
+                "meta": item.meta,
+                "parents": item.parents,
+            },
             **({"media": item.media} if item.media else {}),
             **({"space": item.space} if item.space else {}),
         }
     if not isinstance(item, Mapping):
-        raise InvalidInput(f"an item is text, a message, a record or a dict, not {type(item).__name__}; nothing was written")
+        raise InvalidInput(
+            f"an item is text, a message, a record or a dict, not {type(item).__name__}; nothing was written"
+        )
     unknown = [name for name in item if name not in _FIELDS]
     if unknown:
-        raise UnknownField(f"an item has an unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}. Put others in meta")
+        raise UnknownField(
+            f"an item has an unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}. Put others in meta"
+        )
     return item
 
 
@@ -100,7 +121,9 @@ def _draft(fields: Mapping[str, Any], defaults: Defaults) -> Draft:
     if "role" in fields or "content" in fields:
         role = fields.get("role", "user")
         if role not in ROLE_CHANNEL:
-            raise UnknownField(f"a message has the unknown role {str(role)[:40]!r}; known: {', '.join(ROLE_CHANNEL)}, system")
+            raise UnknownField(
+                f"a message has the unknown role {str(role)[:40]!r}; known: {', '.join(ROLE_CHANNEL)}, system"
+            )
         channel = _lower(channel, ROLE_CHANNEL[role])
         text = _content(fields.get("content"))
         author = fields.get("name", author)
@@ -183,7 +206,9 @@ def checked_meta(meta: Any) -> dict[str, Any]:
         back: dict[str, Any] = json.loads(raw)
         return back
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidInput("meta holds something that is no JSON (text, numbers, lists, dicts, true, false, null); nothing was written") from error
+        raise InvalidInput(
+            "meta holds something that is no JSON (text, numbers, lists, dicts, true, false, null); nothing was written"
+        ) from error
 
 
 def _parents_first(drafts: list[Draft], names: Mapping[str, Draft]) -> list[Draft]:
@@ -204,7 +229,9 @@ def _parents_first(drafts: list[Draft], names: Mapping[str, Draft]) -> list[Draf
             state[draft.id] = 1
             todo = [inside[parent] for parent in draft.parents if parent in inside and state.get(parent) != 2]
             if any(state.get(parent.id) == 1 for parent in todo):
-                raise InvalidInput("the lineage of the batch is cyclic: a record cannot come from itself; nothing was written")
+                raise InvalidInput(
+                    "the lineage of the batch is cyclic: a record cannot come from itself; nothing was written"
+                )
             if todo:
                 stack += todo
                 continue

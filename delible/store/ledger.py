@@ -32,7 +32,18 @@ class Event:
     hash: str
 
 
-def _hash(key: bytes, seq: int, time: int, actor: str, verb: str, kinds: str, ids: bytes, counts: str, digest: bytes, previous: bytes) -> bytes:
+def _hash(
+    key: bytes,
+    seq: int,
+    time: int,
+    actor: str,
+    verb: str,
+    kinds: str,
+    ids: bytes,
+    counts: str,
+    digest: bytes,
+    previous: bytes,
+) -> bytes:
     return keyed(key, ("event", str(seq), str(time), actor, verb, kinds, ids, counts, digest, previous), size=32)
 
 
@@ -75,13 +86,26 @@ def events(connection: apsw.Connection, after: int = 0, limit: int | None = None
 def _event(row: Iterable[object]) -> Event:
     seq, time, actor, verb, kinds, ids, counts, digest, previous, hash = row  # type: ignore[misc]
     named = tuple(from_bytes(ids[at : at + 16]) for at in range(0, len(ids), 16))
-    return Event(seq, from_micros(time), actor, verb, json.loads(kinds), named, json.loads(counts), digest.hex(), previous.hex(), hash.hex())
+    return Event(
+        seq,
+        from_micros(time),
+        actor,
+        verb,
+        json.loads(kinds),
+        named,
+        json.loads(counts),
+        digest.hex(),
+        previous.hex(),
+        hash.hex(),
+    )
 
 
 def chain_breaks(connection: apsw.Connection, key: bytes) -> Iterator[str]:
     """Every place where the chain does not hold: a missing number, a wrong link, a changed event."""
     expected, previous = 1, GENESIS
-    rows = connection.execute("SELECT seq, time, actor, verb, kinds, ids, counts, digest, previous, hash FROM events ORDER BY seq")
+    rows = connection.execute(
+        "SELECT seq, time, actor, verb, kinds, ids, counts, digest, previous, hash FROM events ORDER BY seq"
+    )
     for seq, time, actor, verb, kinds, ids, counts, digest, before, hash in rows:
         if seq != expected:
             yield f"event {expected} is missing"
@@ -99,5 +123,7 @@ def present() -> int:
 
 def moment_of(connection: apsw.Connection, time: int) -> int:
     """The last event at or before a time in microseconds; 0 where there was none."""
-    found = connection.execute("SELECT max(seq) FROM events WHERE time = (SELECT max(time) FROM events WHERE time <= ?)", (time,)).get
+    found = connection.execute(
+        "SELECT max(seq) FROM events WHERE time = (SELECT max(time) FROM events WHERE time <= ?)", (time,)
+    ).get
     return found or 0

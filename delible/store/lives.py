@@ -23,7 +23,10 @@ def living_rows(connection: apsw.Connection, rows: Sequence[int]) -> set[int]:
     """Those of these rows whose life has not ended, held or not."""
     found: set[int] = set()
     for marks, piece in chunks(rows):
-        found |= {row for (row,) in connection.execute(f"SELECT row FROM lives WHERE row IN ({marks}) AND until IS NULL", piece)}
+        found |= {
+            row
+            for (row,) in connection.execute(f"SELECT row FROM lives WHERE row IN ({marks}) AND until IS NULL", piece)
+        }
     return found
 
 
@@ -45,7 +48,12 @@ def unsealed(connection: apsw.Connection, rows: Sequence[int]) -> set[int]:
     """Those of these rows that no forget has sealed and nothing holds: the last look of a recall of the past."""
     found: set[int] = set()
     for marks, piece in chunks(rows):
-        found |= {row for (row,) in connection.execute(f"SELECT r.row FROM records r WHERE r.row IN ({marks}) AND r.hold = 0 AND {UNSEALED}", piece)}
+        found |= {
+            row
+            for (row,) in connection.execute(
+                f"SELECT r.row FROM records r WHERE r.row IN ({marks}) AND r.hold = 0 AND {UNSEALED}", piece
+            )
+        }
     return found
 
 
@@ -78,15 +86,15 @@ def changes(connection: apsw.Connection, scope: spaces.Scope, first: int, last: 
     revised: list[tuple[int, int]] = []
     for row in sorted(added):
         old, seen = row, {row}
-        while (older := connection.execute("SELECT revises FROM records WHERE row = ?", (old,)).get) is not None and older not in seen:
+        while (
+            older := connection.execute("SELECT revises FROM records WHERE row = ?", (old,)).get
+        ) is not None and older not in seen:
             old = older
             seen.add(old)
             if old in closed:
                 revised.append((old, row))
                 break
-    return Changes(
-        sorted(added - {new for _, new in revised}), sorted(closed - {old for old, _ in revised}), revised
-    )
+    return Changes(sorted(added - {new for _, new in revised}), sorted(closed - {old for old, _ in revised}), revised)
 
 
 def rollback(connection: apsw.Connection, scope: spaces.Scope, to: int, seq: int) -> tuple[set[int], set[int]]:
@@ -97,10 +105,15 @@ def rollback(connection: apsw.Connection, scope: spaces.Scope, to: int, seq: int
     close_life(connection, gone, seq)
     for row in sorted(back):
         key, space, id = connection.execute("SELECT key, space, id FROM records WHERE row = ?", (row,)).fetchone()
-        if key is not None and connection.execute(
-            "SELECT 1 FROM records r INDEXED BY records_key JOIN lives l ON l.row = r.row WHERE r.space = ? AND r.key = ? AND l.until IS NULL LIMIT 1",
-            (space, key),
-        ).get:
-            raise RollbackRefused(f"the key of record {from_bytes(id)} is taken by a living record; nothing was changed")
+        if (
+            key is not None
+            and connection.execute(
+                "SELECT 1 FROM records r INDEXED BY records_key JOIN lives l ON l.row = r.row WHERE r.space = ? AND r.key = ? AND l.until IS NULL LIMIT 1",
+                (space, key),
+            ).get
+        ):
+            raise RollbackRefused(
+                f"the key of record {from_bytes(id)} is taken by a living record; nothing was changed"
+            )
         connection.execute("INSERT INTO lives(row, since) VALUES (?, ?)", (row, seq))
     return back, gone

@@ -36,7 +36,9 @@ class Lookout:
         """Living records of the same space just before and after, by the time they happened (else were written), without itself."""
         with self._store.reading() as connection:
             (row,) = reading.rows_of(connection, [id], self._seen)
-            space, when = connection.execute("SELECT space, ifnull(happened, written) FROM records WHERE row = ?", (row,)).fetchone()
+            space, when = connection.execute(
+                "SELECT space, ifnull(happened, written) FROM records WHERE row = ?", (row,)
+            ).fetchone()
             sides: list[int] = []
             for compare, order, count in (("<", "DESC", before), (">", "ASC", after)):
                 found = connection.execute(
@@ -61,7 +63,8 @@ class Lookout:
             X = np.zeros((len(rows), known.dimension if known else 0), np.float32)
             for at, row in enumerate(rows):
                 value = connection.execute(
-                    "SELECT value FROM vectors WHERE encoder = ? AND row = ? AND part = 0", (known.number if known else 0, row)
+                    "SELECT value FROM vectors WHERE encoder = ? AND row = ? AND part = 0",
+                    (known.number if known else 0, row),
                 ).get
                 if value is not None:
                     X[at] = np.frombuffer(value, "<f2")

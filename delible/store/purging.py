@@ -64,7 +64,9 @@ def rewrite(store: SQLite) -> None:
     size = store.path.stat().st_size
     free = shutil.disk_usage(store.folder).free
     if free < 2 * size:
-        raise DiskFull(f"rewriting {store.path} needs {2 * size // 2**20} MiB free, {free // 2**20} are; nothing was changed")
+        raise DiskFull(
+            f"rewriting {store.path} needs {2 * size // 2**20} MiB free, {free // 2**20} are; nothing was changed"
+        )
     with store.connection() as connection:
         # SQLite unlinks the file as it opens it; where it lay is named by the receipts as a limit of what can be seen.
         quoted = str(temporary).replace("'", "''")

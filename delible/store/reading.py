@@ -62,7 +62,9 @@ def records_of(connection: apsw.Connection, rows: Sequence[int], seen: spaces.Sc
 
 
 def _record(line: Sequence[Any], parents: Sequence[str], life: tuple[int | None, int | None]) -> Record:
-    _, id, text, space, channel, reference, author, own, happened, written, meta, kind, key, media, type_, expires = line[:16]
+    _, id, text, space, channel, reference, author, own, happened, written, meta, kind, key, media, type_, expires = (
+        line[:16]
+    )
     trust, hold, reason, pinned, notes, duplicate_of, revises = line[16:]
     return Record(
         id=from_bytes(id),
@@ -98,7 +100,8 @@ def rows_of(connection: apsw.Connection, ids: Sequence[str], seen: spaces.Scope 
     missing: list[str] = []
     for id in ids:
         found = connection.execute(
-            f"SELECT r.row, s.path FROM records r JOIN spaces s ON s.space = r.space WHERE r.id = ? AND {UNSEALED}", (to_bytes(id) or b"",)
+            f"SELECT r.row, s.path FROM records r JOIN spaces s ON s.space = r.space WHERE r.id = ? AND {UNSEALED}",
+            (to_bytes(id) or b"",),
         ).fetchone()
         if found is None or (seen is not None and not seen.holds(found[1])):
             missing.append(str(id))
@@ -128,8 +131,12 @@ def listed(
     # One space is read through its index; many are walked in row order, which pages without sorting.
     if len(numbers) == 1:
         inside = f"r.space = {numbers[0]}"
-    fresh = "1" if now is None else (
-        f"(r.expires IS NULL OR r.expires > {now}) AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.space = r.space AND s.expires <= {now})"
+    fresh = (
+        "1"
+        if now is None
+        else (
+            f"(r.expires IS NULL OR r.expires > {now}) AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.space = r.space AND s.expires <= {now})"
+        )
     )
     statement = (
         f"SELECT r.row FROM records r JOIN texts t ON t.row = r.row WHERE {inside} AND r.row > ? AND {holds} AND {UNSEALED}"
@@ -146,8 +153,18 @@ def revisions(connection: apsw.Connection, rows: Collection[int]) -> set[int]:
         found |= todo
         step: set[int] = set()
         for marks, piece in chunks(sorted(todo)):
-            step |= {row for (row,) in connection.execute(f"SELECT revises FROM records WHERE row IN ({marks}) AND revises IS NOT NULL", piece)}
-            step |= {row for (row,) in connection.execute(f"SELECT row FROM records INDEXED BY records_revises WHERE revises IN ({marks})", piece)}
+            step |= {
+                row
+                for (row,) in connection.execute(
+                    f"SELECT revises FROM records WHERE row IN ({marks}) AND revises IS NOT NULL", piece
+                )
+            }
+            step |= {
+                row
+                for (row,) in connection.execute(
+                    f"SELECT row FROM records INDEXED BY records_revises WHERE revises IN ({marks})", piece
+                )
+            }
         todo = step - found
     return found
 
@@ -159,7 +176,12 @@ def descendants(connection: apsw.Connection, rows: Collection[int]) -> set[int]:
     while todo:
         step: set[int] = set()
         for marks, piece in chunks(sorted(todo)):
-            step |= {row for (row,) in connection.execute(f"SELECT child FROM lineage INDEXED BY lineage_parent WHERE parent IN ({marks})", piece)}
+            step |= {
+                row
+                for (row,) in connection.execute(
+                    f"SELECT child FROM lineage INDEXED BY lineage_parent WHERE parent IN ({marks})", piece
+                )
+            }
         todo = step - found - set(rows)
         found |= todo
     return found
@@ -190,14 +212,18 @@ def stats(connection: apsw.Connection, seen: spaces.Scope | None, path: Path) ->
         f"SELECT count(*), ifnull(sum(r.hold > 0), 0), ifnull(sum(r.expires <= ?), 0), ifnull(sum(r.happened IS NULL), 0) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}",
         (present(),),
     ).fetchone()
-    past = connection.execute(f"SELECT count(*) FROM records r WHERE r.space IN ({numbers}) AND NOT {ALIVE} AND {UNSEALED}").get
+    past = connection.execute(
+        f"SELECT count(*) FROM records r WHERE r.space IN ({numbers}) AND NOT {ALIVE} AND {UNSEALED}"
+    ).get
     found: dict[str, Any] = {
         "records": records,
         "held": held,
         "expired": expired,
         "undated": unread,
         "superseded": past,
-        "spaces": connection.execute(f"SELECT count(DISTINCT r.space) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}").get,
+        "spaces": connection.execute(
+            f"SELECT count(DISTINCT r.space) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}"
+        ).get,
     }
     if seen is None or seen == spaces.EVERYTHING:
         found |= {

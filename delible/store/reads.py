@@ -83,7 +83,10 @@ class ReadLog:
                             digest=sealing.digest(self._store.key, (digest for digest, _, _ in part)),
                         )
                         if self._keep_questions:
-                            connection.execute("INSERT INTO questions(seq, text, hits) VALUES (?,?,?)", (seq, part[0][2], b"".join(ids)))
+                            connection.execute(
+                                "INSERT INTO questions(seq, text, hits) VALUES (?,?,?)",
+                                (seq, part[0][2], b"".join(ids)),
+                            )
                 self._logged = True
             except DelibleError as error:
                 log.warning("%d reads are not in the ledger yet: %s", len(group), type(error).__name__)

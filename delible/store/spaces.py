@@ -52,7 +52,9 @@ def parse_scope(text: str) -> Scope:
     if len(path) > LONGEST:
         raise InvalidInput(f"space has {len(path)} characters, more than {LONGEST}; nothing was done")
     if any(not segment.strip() or segment == "**" for segment in path.split("/")):
-        raise InvalidInput("space has an empty segment or `**` in the middle; use names such as user/alice or user/alice/**")
+        raise InvalidInput(
+            "space has an empty segment or `**` in the middle; use names such as user/alice or user/alice/**"
+        )
     return Scope(path, below)
 
 
@@ -62,7 +64,9 @@ def narrowed(handle: Scope | None, asked: str | None) -> Scope:
         return handle or Scope(MAIN)
     scope = parse_scope(asked)
     if handle is not None and not handle.covers(scope):
-        raise SpaceRefused(f"this handle was opened for {str(handle)!r} and sees no other space; open one for {asked!r:.80}")
+        raise SpaceRefused(
+            f"this handle was opened for {str(handle)!r} and sees no other space; open one for {asked!r:.80}"
+        )
     return scope
 
 

@@ -15,7 +15,16 @@ from pathlib import Path
 
 import apsw
 
-from delible.core.errors import Closed, CorruptStore, DelibleError, DiskFull, NewerSchema, NotAStore, ReadOnlyStore, StoreLocked
+from delible.core.errors import (
+    Closed,
+    CorruptStore,
+    DelibleError,
+    DiskFull,
+    NewerSchema,
+    NotAStore,
+    ReadOnlyStore,
+    StoreLocked,
+)
 from delible.core.times import micros, now
 from delible.store import folder as folders
 from delible.store import schema
@@ -30,15 +39,21 @@ def typed_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (apsw.BusyError, apsw.LockedError) as error:
-        raise StoreLocked(f"{path} is held by another process; try again, or open with a longer timeout. Nothing was changed") from error
+        raise StoreLocked(
+            f"{path} is held by another process; try again, or open with a longer timeout. Nothing was changed"
+        ) from error
     except apsw.FullError as error:
         raise DiskFull(f"the disk of {path} is full; make room and try again. The transaction was undone") from error
     except apsw.ReadOnlyError as error:
         raise ReadOnlyStore(f"{path} takes no writes; nothing was changed") from error
     except apsw.CantOpenError as error:
-        raise ReadOnlyStore(f"{path} cannot be opened here (permissions, or a read-only folder with an unfinished log)") from error
+        raise ReadOnlyStore(
+            f"{path} cannot be opened here (permissions, or a read-only folder with an unfinished log)"
+        ) from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
-        raise CorruptStore(f"{path} is damaged or no SQLite file; nothing was changed. Restore an export: delible load FILE") from error
+        raise CorruptStore(
+            f"{path} is damaged or no SQLite file; nothing was changed. Restore an export: delible load FILE"
+        ) from error
     except apsw.IOError as error:
         raise DelibleError(f"reading or writing {path} failed; the transaction was undone. Check the disk") from error
 
@@ -65,7 +80,9 @@ class SQLite:
                 self.key = bytes(connection.execute("SELECT value FROM meta WHERE name = 'key'").get)
             except (apsw.SQLError, TypeError) as error:
                 connection.close()
-                raise CorruptStore(f"{self.path} is not a memory of ours, or its tables are damaged; nothing was changed") from error
+                raise CorruptStore(
+                    f"{self.path} is not a memory of ours, or its tables are damaged; nothing was changed"
+                ) from error
             except BaseException:
                 connection.close()
                 raise
@@ -79,7 +96,10 @@ class SQLite:
         schema.set_up(connection, self.timeout)
         schema.create(connection)
         with connection:
-            connection.execute("INSERT INTO meta VALUES ('key', ?), ('created', ?)", (secrets.token_bytes(32), str(micros(now())).encode()))
+            connection.execute(
+                "INSERT INTO meta VALUES ('key', ?), ('created', ?)",
+                (secrets.token_bytes(32), str(micros(now())).encode()),
+            )
         connection.pragma("wal_checkpoint(TRUNCATE)")
         connection.close()
         with suppress(FileExistsError):

@@ -137,7 +137,9 @@ def write(
             draft.notes.append("repeats a record that was recalled within the last hour")
             if draft.channel != "user":
                 parents.append(original)
-        outcomes[at] = Written(_insert(connection, key, draft, print_, first, parents, space, scope, seq, time, revises))
+        outcomes[at] = Written(
+            _insert(connection, key, draft, print_, first, parents, space, scope, seq, time, revises)
+        )
         fresh[_id(draft)] = outcomes[at].row or 0
     return outcomes
 
@@ -165,8 +167,29 @@ def _insert(
         "INSERT INTO records(id, space, kind, key, channel, reference, author, own_trust, verdict_trust, trust, own_hold, hold, hold_reason,"
         " happened, written, expires, revises, duplicate_of, fingerprint, length, claims) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
-            *(_id(draft), space, draft.kind, draft.key, draft.channel, draft.reference, draft.author, own, verdict_trust, trust),
-            *(own_hold, hold, draft.hold_reason, draft.happened, time, draft.expires, revises[0] if revises else None, first, print_),
+            *(
+                _id(draft),
+                space,
+                draft.kind,
+                draft.key,
+                draft.channel,
+                draft.reference,
+                draft.author,
+                own,
+                verdict_trust,
+                trust,
+            ),
+            *(
+                own_hold,
+                hold,
+                draft.hold_reason,
+                draft.happened,
+                time,
+                draft.expires,
+                revises[0] if revises else None,
+                first,
+                print_,
+            ),
             *(count_tokens(connection, draft.text), int(draft.claims)),
         ),
     )
@@ -218,7 +241,8 @@ def above(path: str) -> list[str]:
 def _forgotten(connection: apsw.Connection, key: bytes, draft: Draft, print_: bytes) -> tuple[str, str] | None:
     for path in above(draft.space):
         found = connection.execute(
-            "SELECT receipt, time FROM suppressed WHERE space = ? AND fingerprint = ?", (sealing.path_digest(key, path), print_)
+            "SELECT receipt, time FROM suppressed WHERE space = ? AND fingerprint = ?",
+            (sealing.path_digest(key, path), print_),
         ).fetchone()
         if found:
             return found[0], f"{from_micros(found[1]):%Y-%m-%d}"
@@ -263,7 +287,9 @@ def _free_key(connection: apsw.Connection, space: int, key: str, time: int, seq:
     if not taken:
         return
     if not taken[1]:
-        raise KeyTaken("a living record of this space has this key; revise that one, or forget it first. Nothing was written")
+        raise KeyTaken(
+            "a living record of this space has this key; revise that one, or forget it first. Nothing was written"
+        )
     connection.execute("UPDATE lives SET until = ? WHERE row = ? AND until IS NULL", (seq, taken[0]))
 
 

@@ -237,15 +237,16 @@ def test_an_older_snapshot_sees_what_it_saw_when_others_have_gone_on(house, cach
     house.write(*(f"record {n}" for n in range(50)))
     with house.store.reading() as old:
         before = views.build(old, ALICE, 1, views.last_event(old))
+        house.view(BOB, cache=cached)
         row, = house.write("written later")
         house.close(7)
         ahead = house.view(cache=cached)
-        assert row in ahead.rows and not ahead.visible(0)[6]
+        assert row in ahead.rows and 7 not in ahead.rows[ahead.visible(0)]
         late = cached.view(old, ALICE, 1)
         assert same(late, before)
         house.write("and later still")
         assert same(house.view(cache=cached), house.view()) and same(cached.view(old, ALICE, 1), before)
-    assert same(ahead, ahead) and len(ahead) == 51
+    assert np.count_nonzero(ahead.alive) == 50
 
 
 def test_a_view_in_use_does_not_change_when_it_is_advanced(house, cached):
@@ -356,33 +357,41 @@ def test_a_small_scope_is_read_afresh_and_not_kept(house):
     assert len(house.rows(cache=cache)) == 302 and len(cache._entries) == 1
 
 
+LIVING = ["SEARCH e USING COVERING INDEX erasures_row (row=?)", "SEARCH l EXISTS USING COVERING INDEX lives_until (until=? AND row=?)"]
+GIVEN = "SCAN c VIRTUAL TABLE INDEX 1:"
 PLANS = {
-    "walk": ["SCAN r", "SEARCH l USING PRIMARY KEY (row=?)", "SEARCH e USING COVERING INDEX erasures_row (row=?)"],
-    "index": ["SEARCH r USING INDEX records_space (space=?)", "SEARCH l USING PRIMARY KEY (row=?)",
-              "SEARCH e USING COVERING INDEX erasures_row (row=?)"],
-    "rows": ["SCAN c VIRTUAL TABLE INDEX 1:", "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", "SEARCH l USING PRIMARY KEY (row=?)",
-             "SEARCH e USING COVERING INDEX erasures_row (row=?)"],
-    "bits": ["SCAN c VIRTUAL TABLE INDEX 1:", "SEARCH v USING COVERING INDEX sqlite_autoindex_vectors_1 (encoder=? AND row=?)",
-             "SEARCH b USING INTEGER PRIMARY KEY (rowid=?)"],
+    "walk": ["SCAN r", *LIVING],
+    "index": ["SEARCH r USING INDEX records_space (space=?)", *LIVING],
+    "rows": [
+        *(GIVEN, "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", LIVING[0]),
+        "SEARCH l EXISTS USING PRIMARY KEY (row=?)",
+    ],
+    "past": ["SCAN r", "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)", LIVING[0], "SEARCH l EXISTS USING PRIMARY KEY (row=? AND since<?)"],
+    "bits": [
+        GIVEN,
+        "SEARCH v USING COVERING INDEX sqlite_autoindex_vectors_1 (encoder=? AND row=?)",
+        "SEARCH b USING INTEGER PRIMARY KEY (rowid=?)",
+    ],
     "since": ["SEARCH lives USING INDEX lives_since (since>?)"],
     "until": ["SEARCH lives USING COVERING INDEX lives_until (until>?)"],
     "changed": ["SEARCH records USING COVERING INDEX records_changed (changed>?)"],
     "late": ["SEARCH bits USING INTEGER PRIMARY KEY (rowid>?)"],
-    "size": ["SCAN c VIRTUAL TABLE INDEX 1:", "SEARCH r USING COVERING INDEX records_space (space=?)"],
-    "places": ["SCAN c VIRTUAL TABLE INDEX 1:", "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"],
+    "size": [GIVEN, "SEARCH r USING COVERING INDEX records_space (space=?)"],
+    "places": [GIVEN, "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"],
 }
 
 
 def test_every_hot_statement_uses_the_index_it_was_written_for(house):
     statements = {way: views.statement_of(way, each=False, past=False) for way in ("walk", "index", "rows")}
+    statements["past"] = views.statement_of("walk", each=True, past=True)
     statements |= dict(zip(("since", "until", "changed"), views._CHANGED, strict=True))
     statements |= {"bits": views._BITS_BY_ROWS, "late": views._LATE, "size": views._SIZE, "places": views._PLACES}
     with house.store.reading() as c:
         for name, statement in statements.items():
             values = (None,) * (max(int(n) for n in "1234" if f"?{n}" in statement) if "?1" in statement else statement.count("?"))
             plan = [line[3] for line in c.execute("EXPLAIN QUERY PLAN " + statement, values)]
-            noise = ("SCALAR", "CORRELATED", "LIST", "USE TEMP", "CO-ROUTINE", "SCAN (", "SCAN carray")
-            assert [line for line in plan if not line.startswith(noise)] == PLANS[name], (name, plan)
+            noise = ("CORRELATED", "LIST", "CO-ROUTINE", "SCAN (", "SCAN carray", "CREATE BLOOM")
+            assert [line for line in plan if not line.startswith(noise)] == PLANS[name], name
 
 
 def test_spaces_are_numbered_once(house):

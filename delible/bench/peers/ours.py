@@ -77,8 +77,7 @@ class System:
 
     def recall(self, space: str, question: str, k: int, as_of: str | None = None) -> list[str]:
         """Texts of the hits, best first."""
-        options = {} if as_of is None else {"as_of": as_of}
-        return [hit.record.text for hit in self.memory.recall(question, k=k, space=space, **options)]
+        return [hit.record.text for hit in self.memory.recall(question, k=k, space=space, as_of=as_of)]
 
     def forget(self, ids: list[str]) -> bool:
         """Whether the receipt is confirmed."""
