@@ -11,11 +11,33 @@ from delible.core.lazy import exports
 
 __version__ = "0.1.0"
 
-_ERRORS = (
-    "ArchiveRefused Blocked CarrierFailed Closed CorruptStore DelibleError DiskFull EncoderFailed EncoderMismatch EncoderMissing InvalidInput"
-    " KeyTaken MissingData MissingExtra NewerSchema NotAStore Pinned ReadOnlyStore RollbackRefused SpaceRefused StalePreview StoreLocked"
-    " Suppressed UnknownField UnknownId"
-).split()
+_ERRORS = [
+    "ArchiveRefused",
+    "Blocked",
+    "CarrierFailed",
+    "Closed",
+    "CorruptStore",
+    "DelibleError",
+    "DiskFull",
+    "EncoderFailed",
+    "EncoderMismatch",
+    "EncoderMissing",
+    "InvalidInput",
+    "KeyTaken",
+    "MissingData",
+    "MissingExtra",
+    "NewerSchema",
+    "NotAStore",
+    "Pinned",
+    "ReadOnlyStore",
+    "RollbackRefused",
+    "SpaceRefused",
+    "StalePreview",
+    "StoreLocked",
+    "Suppressed",
+    "UnknownField",
+    "UnknownId",
+]
 _NAMES = {
     **dict.fromkeys(("open", "Memory", "Diff", "SpaceInfo"), "delible.memory"),
     **dict.fromkeys(("open_async", "AsyncMemory"), "delible.asynchronous"),

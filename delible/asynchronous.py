@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from functools import wraps
+from functools import update_wrapper
 from types import TracebackType
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -15,11 +15,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def _awaited(verb: Callable[Concatenate[Memory, P], R]) -> Callable[Concatenate[AsyncMemory, P], Awaitable[R]]:
-    @wraps(verb)
-    async def run(self: AsyncMemory, *args: P.args, **kwargs: P.kwargs) -> R:
+def _awaited(verb: Callable[Concatenate[Any, P], R]) -> Callable[Concatenate[Any, P], Awaitable[R]]:
+    async def run(self: AsyncMemory, /, *args: P.args, **kwargs: P.kwargs) -> R:
         return await asyncio.to_thread(verb, self.memory, *args, **kwargs)
 
+    update_wrapper(run, verb)
     return run
 
 

@@ -1,4 +1,5 @@
-"""The front door: `open()` and every verb of a memory. What a verb does lies in its room; this reads as a table of contents."""
+"""The front door: `open()` and every verb of a memory. What a verb does lies in its room; this reads as a table of
+contents."""
 
 from __future__ import annotations
 
@@ -73,10 +74,13 @@ def open(
     actor: str | None = None,
     log_questions: bool = False,
 ) -> Memory:
-    """Open the memory in a folder, made when missing. Opened for a `space`, it sees no other (`user/alice/**`: all below).
+    """Open the memory in a folder, made when missing. Opened for a `space`, it sees no other (`user/alice/**`: all
+    below).
 
-    `encoder`: None for the folder's own (a new one gets MiniLM); "hash", a model folder, an endpoint's address, or an Encoder.
-    `guards`: None for the built-in one. `timeout` in seconds for a locked file. Raises DelibleError: NotAStore, NewerSchema,
+    `encoder`: None for the folder's own (a new one gets MiniLM); "hash", a model folder, an endpoint's address, or an
+    Encoder.
+    `guards`: None for the built-in one. `timeout` in seconds for a locked file. Raises DelibleError: NotAStore,
+    NewerSchema,
     CorruptStore, ReadOnlyStore, StoreLocked, EncoderMismatch.
     """
     chosen = settings()
@@ -96,7 +100,8 @@ def open(
 
 
 class Memory:
-    """A memory that is open. Safe in threads; other processes may have the same folder open. Use it in `with`, or `close()`."""
+    """A memory that is open. Safe in threads; other processes may have the same folder open. Use it in `with`, or
+    `close()`."""
 
     def __init__(
         self,
@@ -296,10 +301,12 @@ class Memory:
         dialogue: Sequence[str] = (),
         max_tokens: int | None = None,
     ) -> Hits:
-        """The records that best answer, best first, each with score, its parts and verbatim evidence; `.notes` says the rest.
+        """The records that best answer, best first, each with score, its parts and verbatim evidence; `.notes` says
+        the rest.
 
         `as_of`: what was known at that time (trust, holds and forgetting are today's). `happened`: (from, until), either may be
-        None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput, UnknownField, SpaceRefused.
+        None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput, UnknownField,
+        SpaceRefused.
         """
         request = recalling.Request(
             question=checked(question, "question") if isinstance(question, str) else question,
@@ -323,7 +330,13 @@ class Memory:
         return hits
 
     def context(
-        self, question: str, max_tokens: int = 1000, count: Callable[[str], int] | None = None, k: int = 20, **how: Any
+        self,
+        /,
+        question: str,
+        max_tokens: int = 1000,
+        count: Callable[[str], int] | None = None,
+        k: int = 20,
+        **how: Any,
     ) -> str:
         """A block ready for a prompt: dated, cited by id, hostile text quoted as data; at most `max_tokens` by `count`.
 
@@ -339,27 +352,6 @@ class Memory:
         with self._store.reading() as connection:
             (row,) = reading.rows_of(connection, [id], self._seen)
             return reading.records_of(connection, [row], self._seen)[row]
-
-    def list(
-        self,
-        *,
-        space: str | None = None,
-        where: Where | None = None,
-        after: str | None = None,
-        limit: int | None = 100,
-        held: bool | None = False,
-    ) -> list[Record]:
-        """Living records in the order of writing; `after` an id pages on; `held`: False unheld, True held, None both."""
-        _positive(limit, "limit")
-        condition = compile_where(where, self._zone)
-        with self._store.reading() as connection:
-            start = 0 if after is None else reading.rows_of(connection, [after], self._seen)[0]
-            expired = None if where and "expired" in where else ledger.present()
-            rows = reading.listed(
-                connection, spaces.narrowed(self._seen, space), condition, start, limit, held, now=expired
-            )
-            found = reading.records_of(connection, rows, self._seen)
-        return [found[row] for row in rows]
 
     def spaces(self) -> list[SpaceInfo]:
         """The spaces that this handle sees and that hold something, by path."""
@@ -379,7 +371,8 @@ class Memory:
         return [found[row] for row in rows if self._seen is None or self._seen.holds(found[row].space)]
 
     def receipts(self) -> list[Receipt]:
-        """Every receipt, oldest first. Receipts hold no content, but they are the folder's: a handle for one space sees its own."""
+        """Every receipt, oldest first. Receipts hold no content, but they are the folder's: a handle for one space
+        sees its own."""
         every = erase.receipts(self._store)
         return (
             every
@@ -388,7 +381,8 @@ class Memory:
         )
 
     def ledger(self, after: int = 0, limit: int | None = None) -> list[Event]:
-        """Events with a number above `after`, oldest first. Only a handle for the whole folder may read it. Raises SpaceRefused."""
+        """Events with a number above `after`, oldest first. Only a handle for the whole folder may read it. Raises
+        SpaceRefused."""
         self._whole("the ledger")
         self._reads.flush()
         with self._store.reading() as connection:
@@ -402,7 +396,8 @@ class Memory:
     # -- hold and release ----------------------------------------------------------------------------------------------
 
     def hold(self, id: str, *, reason: str, block: bool = False, pin: bool = False) -> Record:
-        """Keep a record and what came from it out of recall; `block`: for good; `pin`: a legal hold that no forget passes."""
+        """Keep a record and what came from it out of recall; `block`: for good; `pin`: a legal hold that no forget
+        passes."""
         checked(reason, "reason")
         with self._store.writing() as connection:
             (row,) = reading.rows_of(connection, [id], self._seen)
@@ -413,7 +408,8 @@ class Memory:
             return reading.records_of(connection, [row], self._seen)[row]
 
     def release(self, id: str, *, reason: str) -> Record | None:
-        """Lift a record's hold; or, given a receipt's id, let what it forgot be written again (then None). Raises UnknownId."""
+        """Lift a record's hold; or, given a receipt's id, let what it forgot be written again (then None). Raises
+        UnknownId."""
         checked(reason, "reason")
         with self._store.writing() as connection:
             receipt = connection.execute(
@@ -476,11 +472,15 @@ class Memory:
         suppress: bool | None = None,
         timeout: float = 10.0,
     ) -> Receipt:
-        """Erase records, their revisions and all derived from them, from every file of the folder; the receipt has the checks.
+        """Erase records, their revisions and all derived from them, from every file of the folder; the receipt has
+        the checks.
 
-        `reach="everything"` asks attached carriers that need the content too. `wait=False` returns once erased, before the look.
-        `preview`: refused when it no longer matches. `suppress`: None keeps texts of five words and more from coming back.
-        `timeout`: seconds to wait for a process that keeps an old snapshot. Raises UnknownId, Pinned, StalePreview, InvalidInput.
+        `reach="everything"` asks attached carriers that need the content too. `wait=False` returns once erased,
+        before the look.
+        `preview`: refused when it no longer matches. `suppress`: None keeps texts of five words and more from coming
+        back.
+        `timeout`: seconds to wait for a process that keeps an old snapshot. Raises UnknownId, Pinned, StalePreview,
+        InvalidInput.
         """
         checked(reason, "reason")
         rows = self._chosen(ids, where, space, source)
@@ -495,8 +495,9 @@ class Memory:
         return done
 
     def attach(self, carrier: Carrier) -> None:
-        """Let a model, buffer, adapter or index forget too: `carrier.erase(records)` is called by every forget it concerns."""
-        if not (isinstance(carrier, Carrier) and callable(carrier.erase)):
+        """Let a model, buffer, adapter or index forget too: `carrier.erase(records)` is called by every forget it
+        concerns."""
+        if not isinstance(carrier, Carrier):
             raise InvalidInput(
                 f"{type(carrier).__name__} is no carrier: it needs name, needs_content and erase(records)"
             )
@@ -549,9 +550,11 @@ class Memory:
         )
 
     def rollback(self, to: When, *, space: str | None = None) -> list[Record]:
-        """Let live again what lived at a time, close what came since; never what was forgotten. The records that came back.
+        """Let live again what lived at a time, close what came since; never what was forgotten. The records that came
+        back.
 
-        It is an event itself, so it can be rolled back too. Without `space`: all that this handle sees. Raises RollbackRefused.
+        It is an event itself, so it can be rolled back too. Without `space`: all that this handle sees. Raises
+        RollbackRefused.
         """
         scope = (self._seen or spaces.EVERYTHING) if space is None else spaces.narrowed(self._seen, space)
         with self._store.writing() as connection:
@@ -577,7 +580,8 @@ class Memory:
         overwrite: bool = False,
         progress: Progress = silent,
     ) -> Exported:
-        """Write one portable archive: records, vectors with their model, lineage, history, ledger (with `where`: what matches).
+        """Write one portable archive: records, vectors with their model, lineage, history, ledger (with `where`: what
+        matches).
 
         `key_file`: also the folder's key, with which another machine's empty folder can take the archive as its own.
         """
@@ -603,7 +607,8 @@ class Memory:
     ) -> LoadReport:
         """Read an archive, or what another program exported (`format`: mcp-memory, chat-jsonl; None: look).
 
-        One's own archive is restored losslessly; a foreign or altered one enters as channel `import`, its claims kept as claims.
+        One's own archive is restored losslessly; a foreign or altered one enters as channel `import`, its claims kept
+        as claims.
         What was forgotten here stays forgotten. Raises ArchiveRefused, InvalidInput.
         """
         return carrying.load_into(
@@ -620,7 +625,8 @@ class Memory:
         )
 
     def verify(self, timeout: float = 10.0) -> list[Finding]:
-        """Complete open receipts, then check file, sums, chain and indexes; one stable code a finding, each with what to do."""
+        """Complete open receipts, then check file, sums, chain and indexes; one stable code a finding, each with what
+        to do."""
         self._whole("verify")
         self._reads.flush()
         return verify(self._store, self._carriers, timeout)
@@ -633,7 +639,8 @@ class Memory:
         return {"before": before, "after": self._store.path.stat().st_size}
 
     def reembed(self, encoder: str | Encoder, progress: Progress = silent) -> int:
-        """Change the folder's model: every record gets a new vector, resumable; recall stays on the old one until the last has it."""
+        """Change the folder's model: every record gets a new vector, resumable; recall stays on the old one until the
+        last has it."""
         self._whole("changing the encoder")
         return self._embedding.change(encoder, self._actor, progress)
 
@@ -682,6 +689,29 @@ class Memory:
         request = recalling.Request(question=text, k=k, scope=self._seen or spaces.EVERYTHING, zone=self._zone)
         return recalling.recall(self._store, self._views, self._embedding, request, (), (), self._seen)
 
+    # Last, for below it the name `list` is no longer the type.
+    def list(
+        self,
+        *,
+        space: str | None = None,
+        where: Where | None = None,
+        after: str | None = None,
+        limit: int | None = 100,
+        held: bool | None = False,
+    ) -> list[Record]:
+        """Living records in the order of writing; `after` an id pages on; `held`: False unheld, True held, None
+        both."""
+        _positive(limit, "limit")
+        condition = compile_where(where, self._zone)
+        with self._store.reading() as connection:
+            start = 0 if after is None else reading.rows_of(connection, [after], self._seen)[0]
+            expired = None if where and "expired" in where else ledger.present()
+            rows = reading.listed(
+                connection, spaces.narrowed(self._seen, space), condition, start, limit, held, now=expired
+            )
+            found = reading.records_of(connection, rows, self._seen)
+        return [found[row] for row in rows]
+
 
 def _reach(reach: str) -> str:
     if reach not in ("derived", "everything"):
@@ -689,13 +719,14 @@ def _reach(reach: str) -> str:
     return reach
 
 
-def _positive(number: int | None, what: str) -> None:
+def _positive(number: object, what: str) -> None:
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
         raise InvalidInput(f"{what} must be a whole number from 0 on")
 
 
 def _with_notes(outcomes: Sequence[Written], found: Mapping[int, Record], notes: Sequence[str]) -> list[Record]:
-    """The records in the order written; one that was there before names itself in `duplicate_of`; the first bears the notes of the batch."""
+    """The records in the order written; one that was there before names itself in `duplicate_of`; the first bears the
+    notes of the batch."""
     records: list[Record] = []
     for outcome in outcomes:
         if outcome.row is None:

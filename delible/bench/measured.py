@@ -65,7 +65,7 @@ class Measured:
                 done = answer["done"]
                 if self._progress:
                     self._progress(done)
-            elif answer["ok"]:
+            elif answer.pop("ok"):
                 return answer
             else:
                 raise Failed(f"{verb}: {answer['error']}")

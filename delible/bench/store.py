@@ -274,6 +274,8 @@ class _Bench:
         )
         _, errors = self._start(asked, [sys.executable, "-c", code])
         loaded = set(errors.rpartition("\nmodules ")[2].split())
+        if "delible.memory" not in loaded:
+            raise Failed("the modules of a fresh process could not be listed")
         return {
             "help": median(helped),
             "recall": median(recalled),

@@ -131,10 +131,8 @@ def show_receipt(call: Call, receipt: Receipt) -> None:
             for line in lines:
                 put(wrapped(line, indent="      ", first="    - "))
     if receipt.digests:
-        put(
-            f"  digests (keyed): {number(len(receipt.digests), 'record')}, {', '.join(receipt.digests[:2])}"
-            + (", ..." if receipt.digests[2:] else "")
-        )
+        more = f" and {len(receipt.digests) - 1:,} more" if receipt.digests[1:] else ""
+        put(f"  digests (keyed): {receipt.digests[0]}{more}")
 
 
 def show_preview(before: Preview, memory: Memory, put: Callable[[str], None] = put) -> None:

@@ -33,9 +33,10 @@ class Story:
     page_question: str
     questions: list[Asked]
     changed: Asked  # the question whose evidence is revised
-    correction: str
+    correction: str  # what is true then; {old} stands for what was said before
     forgotten: Mapping[str, Any]  # `where` of what is erased
     forgotten_name: str
+    forgotten_reason: str
     forgotten_question: str
     summary: str  # derived from what is forgotten, so that it goes too
     sure: bool
@@ -54,6 +55,7 @@ def sample_story() -> Story:
         correction="We open on Saturday, the 23rd of May, at two in the afternoon. The wires take two weeks more.",
         forgotten={"author": "Viktor"},
         forgotten_name="Viktor",
+        forgotten_reason="Viktor left the project and asked for it",
         forgotten_question="How can we reach Viktor?",
         summary=sample.SUMMARY,
         sure=True,
@@ -77,7 +79,6 @@ def locomo_story(file: Path) -> Story:
         raise InvalidInput(f"{file.name} has no two sessions with questions about the first; nothing was written")
     chosen = [plain[place * len(plain) // 5] for place in range(min(5, len(plain)))]
     questions = [Asked(q.question, references=q.evidence) for q in chosen]
-    speaker = talk.speakers[0]
     about = next((t for t in talk.turns if t["reference"] in gone and len(t["text"]) > 40), talk.turns[-1])
     return Story(
         name=f"{talk.name}: {talk.speakers[0]} and {talk.speakers[1]}, {len(sessions)} sessions",
@@ -87,9 +88,10 @@ def locomo_story(file: Path) -> Story:
         page_question="Is there an offer for white wall paint?",
         questions=questions,
         changed=questions[0],
-        correction=f"{speaker} took this back later: it is not so any more.",
+        correction="{old} Correction: that was a mistake, it was not so.",
         forgotten={"meta.session": last},
-        forgotten_name=f"session {last}",
+        forgotten_name=f"Session {last}",
+        forgotten_reason="shown in the tour",
         forgotten_question=about["text"],
         summary=f"What {talk.speakers[0]} and {talk.speakers[1]} said in session {last}, in short.",
         sure=False,

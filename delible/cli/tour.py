@@ -46,7 +46,7 @@ def tour(
     story = locomo_story(data) if data else sample_story()
     if path and path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise NotAStore(f"{path} exists: the tour writes into a new folder only. Nothing was changed")
-    folder = path or Path(tempfile.mkdtemp(prefix="delible-tour-")) / "agent.mem"
+    folder = path or Path(tempfile.mkdtemp(prefix="tour-", suffix=".mem"))
     try:
         with delible.open(folder, encoder=call.encoder, timezone=call.timezone) as memory:
             guide = Guide(call, memory, story, folder)
@@ -54,7 +54,7 @@ def tour(
     except BaseException:
         # Nothing of use lies in a temporary folder that the tour did not come to name.
         if not path:
-            shutil.rmtree(folder.parent, ignore_errors=True)
+            shutil.rmtree(folder, ignore_errors=True)
         raise
     if call.json:
         give({"folder": str(folder), "holds": not guide.wrong, "wrong": guide.wrong, "steps": guide.told})
@@ -102,7 +102,11 @@ class Guide:
     def ask(self) -> None:
         """Five questions, each with evidence, date and the parts of its score."""
         with self.step("Recall", "Questions, each with the evidence, its date and what the score is made of.") as told:
-            told["questions"] = [self._answer(asked) for asked in self.story.questions]
+            told["questions"] = []
+            for place, asked in enumerate(self.story.questions):
+                if place:
+                    self.put()
+                told["questions"].append(self._answer(asked))
 
     def _answer(self, asked: Asked) -> dict[str, Any]:
         begin = time.perf_counter()
@@ -112,12 +116,12 @@ class Guide:
         self.put(wrapped(f"{asked.question}", indent="   ", first="?  "))
         if hits:
             self._hit(hits[0])
-            self.put(wrapped(parts(hits[0]), indent="     ", first=f"   score {hits[0].score:.2f} = "))
+            self.put(wrapped(f"score {hits[0].score:.2f} ({parts(hits[0])})", indent="     ", first="   "))
         else:
             self.put("   nothing was found")
         if rank != 1:
             where = f"at rank {rank}" if rank else "not among the first 8"
-            self.put(f"   (the turn that the data names as evidence is {where})")
+            self.put(f"   (the turn that holds the answer is {where})")
             if self.story.sure:
                 self.wrong.append(f"the answer to {asked.question!r} is {where}")
         self.put()
@@ -161,7 +165,7 @@ class Guide:
             old = found[0] if found else self.memory.list(limit=1)[0]
             before = datetime.now(UTC)
             time.sleep(0.01)  # so that the two times differ also where the clock is coarse
-            new = self.memory.revise(old.id, story.correction, reason="the plan changed")
+            new = self.memory.revise(old.id, story.correction.replace("{old}", old.text), reason="the plan changed")
             after = datetime.now(UTC)
             self.put(wrapped(story.changed.question, indent="   ", first="?  "))
             answers = {}
@@ -188,12 +192,8 @@ class Guide:
             preview = memory.preview(where=story.forgotten)
             self.put(f"Preview: {number(len(preview.ids), 'record')} would go, the summary among them.")
             if preview.mentions:
-                self.put(
-                    f"{number(len(preview.mentions), 'record')} of others would stay, though they mention the same."
-                )
-            receipt = memory.forget(
-                where=story.forgotten, reason=f"{story.forgotten_name} asked for it", preview=preview
-            )
+                self.put(f"Kept, though of equal text or naming the same: {number(len(preview.mentions), 'record')}.")
+            receipt = memory.forget(where=story.forgotten, reason=story.forgotten_reason, preview=preview)
             hits = memory.recall(story.forgotten_question, k=8)
             left = [hit.record.id for hit in hits if hit.record.id in set(preview.ids)]
             told |= {"receipt": documents.of_receipt(receipt), "question": story.forgotten_question, "left": left}
@@ -217,13 +217,14 @@ class Guide:
             f"{program} quarantine -p {at}",
             f"{program} receipts -p {at}",
             f"{program} verify -p {at}",
-            f'{program} write "Lina likes almonds" -p {at}',
+            f'{program} write "Something of yours" -p {at}',
         ]
         self.told["Next"] = {"commands": commands, "seconds": took}
         self.put()
         if not self.call.json:
             head("Next")
-        self.put(f"The tour took {took:.1f} s. Its memory is the folder {self.folder}. Try:")
+        self.put(f"The tour took {took:.1f} s; its memory is the folder {self.folder}")
+        self.put("Try:")
         self.put()
         for line in commands:
             self.put(f"  {line}")

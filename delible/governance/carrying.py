@@ -25,7 +25,8 @@ Remember = Callable[[list[Draft]], tuple[list[Written], Mapping[int, Record]]]
 
 @dataclass
 class LoadReport:
-    """What a load did: records that came, those among them whose claims were kept as claims, what was refused and why."""
+    """What a load did: records that came, those among them whose claims were kept as claims, what was refused and
+    why."""
 
     records: int = 0
     present: int = 0
@@ -44,7 +45,8 @@ def export_from(
     overwrite: bool = False,
     progress: Progress = silent,
 ) -> Exported:
-    """Write an archive; first note where it goes, so that every later receipt names it. Raises InvalidInput, DiskFull."""
+    """Write an archive; first note where it goes, so that every later receipt names it. Raises InvalidInput,
+    DiskFull."""
     path = path.expanduser()
     whole = seen is None or seen == spaces.EVERYTHING
     with store.reading() as connection:
@@ -86,7 +88,8 @@ def load_into(
     actor: str,
     progress: Progress = silent,
 ) -> LoadReport:
-    """Load a file by its format (None: look). `remember` writes drafts. Raises ArchiveRefused, InvalidInput, UnknownField."""
+    """Load a file by its format (None: look). `remember` writes drafts. Raises ArchiveRefused, InvalidInput,
+    UnknownField."""
     path = path.expanduser()
     form = format or importers.sniff(path)
     if form not in get_args(importers.Format):
@@ -130,7 +133,8 @@ def _archive(
             report.notes += done.notes
             if done.forget_again:
                 report.notes.append(
-                    f"{len(done.forget_again)} records were forgotten where the archive was made and live here: forget them again"
+                    f"{len(done.forget_again)} records were forgotten where the archive was made and live here: forget"
+                    " them again"
                 )
             return
         known = {each.name for each in fields(Draft)}
@@ -150,7 +154,8 @@ def _archive(
             report.notes.append(f"{opened.superseded} older revisions were left out")
         if report.kept_as_claims:
             report.notes.append(
-                "another folder's key made this archive: its records came in as channel import, what it says of them is under meta.claims"
+                "another folder's key made this archive: its records came in as channel import, what it says of them is"
+                " under meta.claims"
             )
 
 

@@ -116,7 +116,8 @@ def _called(carriers: Sequence[Carrier], reach: str) -> list[Carrier]:
 
 
 def finish(store: SQLite, receipt: str, carriers: Sequence[Carrier], timeout: float, wait: bool = True) -> Receipt:
-    """Steps 3 to 8, from wherever the receipt stands: after the seal, after a crash, after somebody kept the log open."""
+    """Steps 3 to 8, from wherever the receipt stands: after the seal, after a crash, after somebody kept the log
+    open."""
     body = body_of(store, receipt)
     with store.reading() as connection:
         sealed = erasing.sealed_rows(connection, receipt, 0)
@@ -159,7 +160,7 @@ def look(
         with store.reading() as connection:
             wanted = erasing.wanted(connection, store.key, receipts)
         checks = [
-            Check("log", not busy, busy and f"{busy}: stop it, then run verify" or "the write-ahead log is empty")
+            Check("log", not busy, (busy and f"{busy}: stop it, then run verify") or "the write-ahead log is empty")
         ]
         checks += _tables(store, wanted, asked)
         if not busy:
@@ -232,16 +233,20 @@ def _tables(store: SQLite, wanted: erasing.Wanted, asked: Sequence[tuple[int, by
             Check(
                 "rows",
                 not left,
-                f"{left} rows of {len(rows)} records are left"
-                if left
-                else f"no row of {len(rows)} records in any table",
+                (
+                    f"{left} rows of {len(rows)} records are left"
+                    if left
+                    else f"no row of {len(rows)} records in any table"
+                ),
             ),
             Check(
                 "words",
                 not (words or terms),
-                f"{words} index entries and {terms} words are left"
-                if words or terms
-                else f"no index entry, none of {len(wanted.terms)} words that only these records had",
+                (
+                    f"{words} index entries and {terms} words are left"
+                    if words or terms
+                    else f"no index entry, none of {len(wanted.terms)} words that only these records had"
+                ),
             ),
         ]
         if asked:
@@ -250,9 +255,11 @@ def _tables(store: SQLite, wanted: erasing.Wanted, asked: Sequence[tuple[int, by
                 Check(
                     "neighbours",
                     not found,
-                    f"{found} of {len(asked)} old vectors still find a forgotten record"
-                    if found
-                    else f"{len(asked)} old vectors find none of the forgotten records",
+                    (
+                        f"{found} of {len(asked)} old vectors still find a forgotten record"
+                        if found
+                        else f"{len(asked)} old vectors find none of the forgotten records"
+                    ),
                 )
             )
     return checks
@@ -263,7 +270,8 @@ def _nearest(connection: Any, asked: Sequence[tuple[int, bytes]], rows: frozense
     found = 0
     for encoder in {encoder for encoder, _ in asked}:
         lines = connection.execute(
-            "SELECT b.row, b.bits, EXISTS (SELECT 1 FROM records r WHERE r.row = b.row) FROM bits b WHERE b.encoder = ?",
+            "SELECT b.row, b.bits, EXISTS (SELECT 1 FROM records r WHERE r.row = b.row) FROM bits b WHERE"
+            " b.encoder = ?",
             (encoder,),
         ).fetchall()
         if not lines:
@@ -339,7 +347,8 @@ def receipts(store: SQLite) -> list[Receipt]:
 
 
 def complete(store: SQLite, carriers: Sequence[Carrier], timeout: float, others: bool = False) -> list[Receipt]:
-    """Finish what a crash, a busy log or `wait=False` left open; receipts of processes that still run only if `others`."""
+    """Finish what a crash, a busy log or `wait=False` left open; receipts of processes that still run only if
+    `others`."""
     with store.reading() as connection:
         open_ = connection.execute(
             "SELECT id, phase, body FROM receipts INDEXED BY receipts_open WHERE phase < 2 ORDER BY id"

@@ -91,7 +91,8 @@ def _texts(connection: apsw.Connection, key: bytes) -> Finding:
     bad: list[str] = []
     count = 0
     for id, text, meta, notes, media, summed, print_ in connection.execute(
-        "SELECT r.id, t.text, t.meta, t.notes, t.media, t.checksum, r.fingerprint FROM records r JOIN texts t ON t.row = r.row"
+        "SELECT r.id, t.text, t.meta, t.notes, t.media, t.checksum, r.fingerprint FROM records r JOIN texts t ON t.row"
+        " = r.row"
     ):
         count += 1
         if sealing.checksum(key, text, meta, notes, media) != summed or sealing.fingerprint(key, text, media) != print_:
@@ -116,7 +117,8 @@ def _vectors(connection: apsw.Connection) -> Finding:
     bad = count = 0
     for encoder, dimension in connection.execute("SELECT encoder, dimension FROM encoders").fetchall():
         lines = connection.execute(
-            "SELECT v.value, v.checksum, b.bits FROM vectors v LEFT JOIN bits b ON b.vector = v.vector WHERE v.encoder = ?",
+            "SELECT v.value, v.checksum, b.bits FROM vectors v LEFT JOIN bits b ON b.vector = v.vector WHERE"
+            " v.encoder = ?",
             (encoder,),
         )
         for block in _blocks(lines):
@@ -193,7 +195,8 @@ def _lives(connection: apsw.Connection) -> Finding:
         "SELECT count(*) FROM (SELECT row FROM lives WHERE until IS NULL GROUP BY row HAVING count(*) > 1)"
     ).get
     keys = connection.execute(
-        "SELECT count(*) FROM (SELECT 1 FROM records r JOIN lives l ON l.row = r.row WHERE r.key IS NOT NULL AND l.until IS NULL GROUP BY r.space, r.key HAVING count(*) > 1)"
+        "SELECT count(*) FROM (SELECT 1 FROM records r JOIN lives l ON l.row = r.row WHERE r.key IS NOT NULL AND"
+        " l.until IS NULL GROUP BY r.space, r.key HAVING count(*) > 1)"
     ).get
     if none or twice or keys:
         return Finding(
@@ -207,7 +210,8 @@ def _lives(connection: apsw.Connection) -> Finding:
 
 def _trust(connection: apsw.Connection) -> Finding:
     raised = connection.execute(
-        "SELECT count(*) FROM lineage g JOIN records c ON c.row = g.child JOIN records p ON p.row = g.parent WHERE c.trust > p.trust + 1e-9 OR c.hold < p.hold"
+        "SELECT count(*) FROM lineage g JOIN records c ON c.row = g.child JOIN records p ON p.row = g.parent WHERE"
+        " c.trust > p.trust + 1e-9 OR c.hold < p.hold"
     ).get
     above = connection.execute(
         "SELECT count(*) FROM records WHERE trust > min(own_trust, verdict_trust) + 1e-9 OR hold < own_hold"
@@ -261,6 +265,7 @@ def _reads(connection: apsw.Connection) -> Finding:
         return Finding(
             "reads",
             True,
-            f"{actor} did not close; its last read event is of {from_micros(time):%Y-%m-%d %H:%M:%S}, reads after it may be missing",
+            f"{actor} did not close; its last read event is of {from_micros(time):%Y-%m-%d %H:%M:%S}, reads after it"
+            " may be missing",
         )
     return Finding("reads", True, "every process that read has closed, or still runs")

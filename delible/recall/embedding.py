@@ -37,14 +37,16 @@ def checked_vectors(encoder: Encoder, X: NDArray[float32], count: int) -> NDArra
     X = np.asarray(X, np.float32)
     if X.shape != (count, encoder.dimension):
         raise EncoderFailed(
-            f"encoder {encoder.name!r} gave vectors of shape {X.shape}, not ({count}, {encoder.dimension}); nothing was written"
+            f"encoder {encoder.name!r} gave vectors of shape {X.shape}, not ({count}, {encoder.dimension}); nothing was"
+            " written"
         )
     norms = np.linalg.norm(X, axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 1e-6).all()):
         raise EncoderFailed(
             f"encoder {encoder.name!r} gave a vector that is zero, infinite or not a number; nothing was written"
         )
-    return X / norms
+    unit: NDArray[float32] = X / norms
+    return unit
 
 
 class Embedding:
@@ -197,8 +199,8 @@ class Embedding:
             with self._store.writing() as connection:
                 for (row, _), found in zip(todo, cuts, strict=True):
                     here = connection.execute(
-                        "SELECT 1 FROM texts t WHERE t.row = ?1 AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = ?1)"
-                        " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND v.row = ?1)",
+                        "SELECT 1 FROM texts t WHERE t.row = ?1 AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row ="
+                        " ?1) AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND v.row = ?1)",
                         (row, number),
                     ).get
                     if here:  # it may have been forgotten meanwhile
@@ -209,7 +211,8 @@ class Embedding:
             progress("re-embedding", min(after, total), total)
 
     def _finish(self, number: int, actor: str, done: int) -> bool:
-        """Switch over in one transaction, if every record has its new vector; then drop the old ones, piece by piece."""
+        """Switch over in one transaction, if every record has its new vector; then drop the old ones, piece by
+        piece."""
         with self._store.writing() as connection:
             if encoders.without_vectors(connection, number, 0, 1):
                 return False

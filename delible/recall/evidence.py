@@ -9,6 +9,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 
 from delible.core.records import Span
 from delible.recall.passages import sentences
+from delible.store import words
 
 SHORT = 200  # characters: such a record is its own evidence
 LONGEST = 400  # of a sentence; a longer one (a log, a table) is looked at in pieces of SHORT
@@ -17,7 +18,9 @@ PLACES = 40  # of a word in a long text that are looked at
 Tokenize = Callable[[str], Sequence[str]]
 
 
-def evidence(text: str, passage: tuple[int, int] | None, stems: Collection[str], tokenize: Tokenize) -> Span:
+def evidence(
+    text: str, passage: tuple[int, int] | None, stems: Collection[str], tokenize: Tokenize = words.tokenize
+) -> Span:
     """The sentence of the passage in which the rarest question stems stand; a short record whole.
 
     `stems` are the question's, cut by `tokenize`. Where the passage has none of them, all of the text is looked at;

@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from delible.store.words import pairs, runs_of
+from delible.store.words import pairs, runs_of, tokenize
 
 STOP_WORDS = frozenset(
     [
@@ -49,6 +49,11 @@ def question_terms(question: str) -> Terms:
             (stopped if piece.lower() in STOP_WORDS else kept).setdefault(piece.lower(), piece)
     grams = tuple(dict.fromkeys(gram for run in runs for gram in (pairs(run) or [run])))
     return Terms(tuple(kept.values()) or (() if grams else tuple(stopped.values())), grams)
+
+
+def stems_of(terms: Terms) -> frozenset[str]:
+    """The terms as `tokenize` cuts them: what evidence is looked for by."""
+    return frozenset(tokenize(" ".join(terms.words))) | frozenset(terms.grams)
 
 
 def _words(text: str) -> list[str]:

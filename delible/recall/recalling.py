@@ -34,8 +34,7 @@ from delible.store.sqlite import SQLite
 from delible.store.views import Views
 
 if TYPE_CHECKING:
-    from numpy import float32
-    from numpy.typing import NDArray
+    pass
 
 MOST = 1000  # hits of one recall; ours
 WEAK = 0.3  # cosine of MiniLM under which a hit that shares no word with the question is called weak; ours
@@ -83,7 +82,8 @@ def recall(
     """The best hits of a scope, with notes. Raises InvalidInput, UnknownField."""
     if isinstance(request.question, Media):
         raise InvalidInput(f"the encoder of this folder reads text only, not {request.question.type}")
-    if isinstance(request.k, bool) or not isinstance(request.k, int) or not 0 <= request.k <= MOST:
+    k: object = request.k
+    if isinstance(k, bool) or not isinstance(k, int) or not 0 <= k <= MOST:
         raise InvalidInput(f"k is a whole number from 0 to {MOST}")
     question = request.question
     where = compile_where(request.where, request.zone)
@@ -100,9 +100,11 @@ def recall(
             wanted = Search(
                 scope=request.scope,
                 encoder=known.number,
-                now=times.micros(times.moment(request.now, request.zone, "now")[0])
-                if request.now is not None
-                else ledger.present(),
+                now=(
+                    times.micros(times.moment(request.now, request.zone, "now")[0])
+                    if request.now is not None
+                    else ledger.present()
+                ),
                 terms=terms.words,
                 grams=terms.grams,
                 vector=vector,
@@ -192,7 +194,8 @@ def _bounded(hit: Hit, verdict: Verdict) -> Hit:
 
 
 def _living(store: SQLite, hits: Sequence[Hit], request: Request) -> list[Hit]:
-    """The last look: what was forgotten, held or revised meanwhile stays out; so does a repetition beside what it repeats."""
+    """The last look: what was forgotten, held or revised meanwhile stays out; so does a repetition beside what it
+    repeats."""
     with store.reading() as connection:
         rows = dict(zip(reading.rows_if_there(connection, [hit.record.id for hit in hits]), hits, strict=True))
         there = [row for row in rows if row > 0]

@@ -38,7 +38,8 @@ def register(connection: apsw.Connection, encoder: Encoder, spec: str) -> int:
 def known(connection: apsw.Connection, role: str = "encoder") -> Known | None:
     """The folder's own encoder ("encoder"), or the one that it is changing to ("encoder_next")."""
     line = connection.execute(
-        "SELECT e.encoder, e.name, e.version, e.dimension, e.spec FROM meta m JOIN encoders e ON e.encoder = CAST(CAST(m.value AS TEXT) AS INTEGER) WHERE m.name = ?",
+        "SELECT e.encoder, e.name, e.version, e.dimension, e.spec FROM meta m JOIN encoders e ON e.encoder ="
+        " CAST(CAST(m.value AS TEXT) AS INTEGER) WHERE m.name = ?",
         (role,),
     ).fetchone()
     return None if line is None else Known(*line)
@@ -53,13 +54,15 @@ def use(connection: apsw.Connection, role: str, number: int | None) -> None:
 
 
 def without_vectors(connection: apsw.Connection, number: int, after: int, limit: int) -> list[tuple[int, str]]:
-    """Rows above `after` that have no vector of this encoder yet, with their texts; records whose text is empty need none."""
-    return connection.execute(
-        "SELECT t.row, t.text FROM texts t WHERE t.row > ?1 AND t.text != '' AND NOT EXISTS"
-        " (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND v.row = t.row AND v.part = 0) AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = t.row)"
-        " ORDER BY t.row LIMIT ?3",
+    """Rows above `after` that have no vector of this encoder yet, with their texts; records whose text is empty need
+    none."""
+    lines: list[tuple[int, str]] = connection.execute(
+        "SELECT t.row, t.text FROM texts t WHERE t.row > ?1 AND t.text != '' AND NOT EXISTS (SELECT 1 FROM vectors v"
+        " WHERE v.encoder = ?2 AND v.row = t.row AND v.part = 0) AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row ="
+        " t.row) ORDER BY t.row LIMIT ?3",
         (after, number, limit),
     ).fetchall()
+    return lines
 
 
 def drop_vectors(connection: apsw.Connection, number: int, limit: int) -> int:

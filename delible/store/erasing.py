@@ -1,6 +1,7 @@
 """Erasing: what a forget does to the tables, each step repeatable. The order of the steps is `governance/erase.py`.
 
-Sealed (phase 0): closed to every recall. Erased (phase 1): no row, word, vector or bit left; keyed digests say what to look for.
+Sealed (phase 0): closed to every recall. Erased (phase 1): no row, word, vector or bit left; keyed digests say what
+to look for.
 Confirmed (phase 2): looked for and not found; the digests are dropped.
 """
 
@@ -16,13 +17,13 @@ import apsw
 
 from delible.core.errors import Pinned
 from delible.core.identity import from_bytes
+from delible.core.texts import count_words
 from delible.store import ledger, sealing, spaces
 from delible.store.lives import close_life
 from delible.store.needles import Needles
 from delible.store.reading import ALIVE, UNSEALED, chunks, descendants, revisions
 from delible.store.words import terms_of, unindex_row
 from delible.store.writing import SHORTEST_SUPPRESSED, above
-from delible.core.texts import count_words
 
 BATCH = 100  # rows of one erasing transaction: 800 held the write lock for 8 s (measured)
 SAMPLED = 200_000  # characters; of a longer text twenty blocks are looked for
@@ -49,7 +50,8 @@ def refuse_pinned(connection: apsw.Connection, rows: Collection[int]) -> None:
         ]
         if pinned:
             raise Pinned(
-                f"{len(pinned)} of the records are kept by a legal hold ({pinned[0]}); release them first. Nothing was changed"
+                f"{len(pinned)} of the records are kept by a legal hold ({pinned[0]}); release them first. Nothing was"
+                " changed"
             )
 
 
@@ -90,8 +92,8 @@ def seal(
     prints: list[bytes] = []
     for marks, piece in chunks(sorted(rows)):
         for row, id, kind, print_, path, text in connection.execute(
-            "SELECT r.row, r.id, r.kind, r.fingerprint, s.path, t.text FROM records r JOIN texts t ON t.row = r.row JOIN spaces s ON s.space = r.space"
-            f" WHERE r.row IN ({marks}) ORDER BY r.row",
+            "SELECT r.row, r.id, r.kind, r.fingerprint, s.path, t.text FROM records r JOIN texts t ON t.row = r.row"
+            f" JOIN spaces s ON s.space = r.space WHERE r.row IN ({marks}) ORDER BY r.row",
             piece,
         ).fetchall():
             ids.append(id)
@@ -156,8 +158,9 @@ def survivors(connection: apsw.Connection, rows: Collection[int], seen: spaces.S
     found: dict[int, str] = {}
     for marks, piece in chunks(sorted(rows)):
         for row, id, path in connection.execute(
-            "SELECT p.row, p.id, s.path FROM lineage g JOIN records p ON p.row = g.parent JOIN spaces s ON s.space = p.space"
-            f" WHERE g.child IN ({marks}) AND EXISTS (SELECT 1 FROM lives l WHERE l.row = p.row AND l.until IS NULL)",
+            "SELECT p.row, p.id, s.path FROM lineage g JOIN records p ON p.row = g.parent JOIN spaces s ON s.space ="
+            f" p.space WHERE g.child IN ({marks}) AND EXISTS (SELECT 1 FROM lives l WHERE l.row = p.row AND l.until IS"
+            " NULL)",
             piece,
         ):
             if row not in rows and (seen is None or seen.holds(path)):
@@ -173,8 +176,8 @@ def erase(
     ids: list[bytes] = []
     for row in rows:
         found = connection.execute(
-            "SELECT r.id, r.key, r.reference, r.author, r.hold_reason, r.space, t.text, t.scope, t.meta, t.notes, t.media FROM records r"
-            " JOIN texts t ON t.row = r.row WHERE r.row = ?",
+            "SELECT r.id, r.key, r.reference, r.author, r.hold_reason, r.space, t.text, t.scope, t.meta, t.notes,"
+            " t.media FROM records r JOIN texts t ON t.row = r.row WHERE r.row = ?",
             (row,),
         ).fetchone()
         if found is None:
@@ -196,7 +199,8 @@ def erase(
             texts.append(path)
         vectors = connection.execute(
             "SELECT v.value, v.tokens, b.bits FROM vectors v LEFT JOIN bits b ON b.vector = v.vector WHERE v.vector IN"
-            " (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?1 UNION SELECT vector FROM vectors INDEXED BY vectors_other WHERE other = ?1)",
+            " (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?1 UNION SELECT vector FROM vectors"
+            " INDEXED BY vectors_other WHERE other = ?1)",
             (row,),
         ).fetchall()
         needles = Needles.build(
@@ -212,8 +216,10 @@ def erase(
         )
         unindex_row(connection, row, text, scope)
         for statement in (
-            "DELETE FROM bits WHERE vector IN (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?1"
-            " UNION SELECT vector FROM vectors INDEXED BY vectors_other WHERE other = ?1)",
+            (
+                "DELETE FROM bits WHERE vector IN (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?1"
+                " UNION SELECT vector FROM vectors INDEXED BY vectors_other WHERE other = ?1)"
+            ),
             "DELETE FROM vectors WHERE row = ?1",
             "DELETE FROM vectors WHERE other = ?1",
             "DELETE FROM lives WHERE row = ?1",
@@ -328,15 +334,18 @@ def terms_left(connection: apsw.Connection, key: bytes, terms: frozenset[bytes])
 
 
 def living_content(connection: apsw.Connection) -> Iterator[bytes]:
-    """All that may lawfully lie in the files: what living records hold, and the words of the index. Not the ledger: it holds none."""
+    """All that may lawfully lie in the files: what living records hold, and the words of the index. Not the ledger:
+    it holds none."""
     for line in connection.execute(
-        "SELECT t.text, t.meta, t.notes, r.key, r.reference, r.author, r.hold_reason, t.media FROM records r JOIN texts t ON t.row = r.row"
+        "SELECT t.text, t.meta, t.notes, r.key, r.reference, r.author, r.hold_reason, t.media FROM records r JOIN texts"
+        " t ON t.row = r.row"
     ):
         for value in line:
             if value:
                 yield value if isinstance(value, bytes) else value.encode()
     for value, tokens, bits in connection.execute(
-        "SELECT v.value, v.tokens, b.bits FROM vectors v JOIN records r ON r.row = v.row LEFT JOIN bits b ON b.vector = v.vector"
+        "SELECT v.value, v.tokens, b.bits FROM vectors v JOIN records r ON r.row = v.row LEFT JOIN bits b ON b.vector ="
+        " v.vector"
     ):
         yield value
         if tokens:
@@ -347,8 +356,9 @@ def living_content(connection: apsw.Connection) -> Iterator[bytes]:
     for (term,) in connection.execute("SELECT DISTINCT term FROM temp.vocabulary"):
         yield term.encode()
     for (text,) in connection.execute(
-        "SELECT path FROM spaces UNION ALL SELECT path FROM exports UNION ALL SELECT spec FROM encoders UNION ALL SELECT text FROM questions"
-        " UNION ALL SELECT json_extract(body, '$.reason') FROM receipts UNION ALL SELECT sql FROM sqlite_schema"
+        "SELECT path FROM spaces UNION ALL SELECT path FROM exports UNION ALL SELECT spec FROM encoders UNION ALL"
+        " SELECT text FROM questions UNION ALL SELECT json_extract(body, '$.reason') FROM receipts UNION ALL SELECT sql"
+        " FROM sqlite_schema"
     ):
         if text:
             yield text.encode()
@@ -359,7 +369,8 @@ def probes(connection: apsw.Connection, rows: Sequence[int]) -> list[tuple[int, 
     found: list[tuple[int, bytes]] = []
     for row in rows[:PROBES]:
         found += connection.execute(
-            "SELECT b.encoder, b.bits FROM bits b WHERE b.vector IN (SELECT vector FROM vectors INDEXED BY vectors_row WHERE row = ?)",
+            "SELECT b.encoder, b.bits FROM bits b WHERE b.vector IN (SELECT vector FROM vectors INDEXED BY vectors_row"
+            " WHERE row = ?)",
             (row,),
         ).fetchall()
         if len(found) >= PROBES:
@@ -413,7 +424,7 @@ def fingerprints(connection: apsw.Connection, rows: Collection[int]) -> list[tup
 
 def rows_left(connection: apsw.Connection, rows: Sequence[int]) -> int:
     """Rows of forgotten records in any table."""
-    left = 0
+    left: int = 0
     for marks, piece in chunks(rows):
         for table, column in (
             *(
@@ -422,12 +433,9 @@ def rows_left(connection: apsw.Connection, rows: Sequence[int]) -> int:
                 ("lives", "row"),
                 ("vectors", "row"),
                 ("vectors", "other"),
-                ("bits", "row"),
             ),
             *(("lineage", "child"), ("lineage", "parent"), ("records", "revises"), ("records", "duplicate_of")),
         ):
-            if table == "bits":  # no index by row: every bit belongs to a vector
-                continue
             left += connection.execute(f"SELECT count(*) FROM {table} WHERE {column} IN ({marks})", piece).get
     # Bits without a vector would be a copy that nothing finds.
     left += connection.execute(
@@ -446,7 +454,8 @@ def words_left(connection: apsw.Connection, rows: Sequence[int]) -> int:
 
 
 def mentions(connection: apsw.Connection, rows: Collection[int], seen: spaces.Scope | None) -> list[str]:
-    """Living records that stay though they say the same or name the same: equal text, the forgotten authors' names, rare words."""
+    """Living records that stay though they say the same or name the same: equal text, the forgotten authors' names,
+    rare words."""
     found: set[int] = set()
     inside = None if seen is None else set(spaces.numbers(connection, seen))
     authors: set[str] = set()

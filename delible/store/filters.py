@@ -60,7 +60,10 @@ def _condition(name: object, operator: object, value: Any, zone: tzinfo) -> tupl
             raise InvalidInput("where: 'expired' takes True or False")
         # An expiry of the space counts like one of the record.
         column, bound = (
-            "ifnull(min(ifnull(r.expires, 9e18), ifnull((SELECT expires FROM spaces s WHERE s.space = r.space), 9e18)) <= ?, 0)",
+            (
+                "ifnull(min(ifnull(r.expires, 9e18), ifnull((SELECT expires FROM spaces s WHERE s.space = r.space),"
+                " 9e18)) <= ?, 0)"
+            ),
             [micros(now())],
         )
     elif name.startswith("meta."):

@@ -25,7 +25,8 @@ def prepare(folder: Path, create: bool) -> Path:
         raise NotAStore(f"no memory at {folder}; write something first, or name the folder with --path")
     if folder.exists() and (strangers := sorted(entry.name for entry in os.scandir(folder) if entry.name not in _OURS)):
         raise NotAStore(
-            f"{folder} holds other files ({len(strangers)}) and no memory; name an empty or new folder. Nothing was changed"
+            f"{folder} holds other files ({len(strangers)}) and no memory; name an empty or new folder. Nothing was"
+            " changed"
         )
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)

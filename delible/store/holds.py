@@ -24,11 +24,13 @@ def hold(connection: apsw.Connection, row: int, reason: str, level: int, pin: bo
 
 
 def release(connection: apsw.Connection, row: int) -> set[int]:
-    """Lift the record's own hold and pin, with those of its revisions (a revision had kept them); the rows that were touched."""
+    """Lift the record's own hold and pin, with those of its revisions (a revision had kept them); the rows that were
+    touched."""
     rows = revisions(connection, {row})
     for marks, piece in chunks(sorted(rows)):
         connection.execute(
-            f"UPDATE records SET own_hold = 0, pinned = 0, hold_reason = NULL, verdict_trust = 1 WHERE row IN ({marks})",
+            "UPDATE records SET own_hold = 0, pinned = 0, hold_reason = NULL, verdict_trust = 1 WHERE row IN"
+            f" ({marks})",
             piece,
         )
     return rows

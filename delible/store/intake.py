@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 from typing import Any
@@ -18,7 +18,24 @@ Given = str | Media | Record | Mapping[str, Any]
 When = datetime | date | str | int | float | None
 
 _FIELDS = frozenset(
-    "text media space channel author reference happened kind key parents meta expires id role content name".split()
+    [
+        "text",
+        "media",
+        "space",
+        "channel",
+        "author",
+        "reference",
+        "happened",
+        "kind",
+        "key",
+        "parents",
+        "meta",
+        "expires",
+        "id",
+        "role",
+        "content",
+        "name",
+    ]
 )
 LONGEST_FIELD = 1000  # characters of a key, reference, author or kind; ours
 
@@ -41,12 +58,12 @@ class Defaults:
     duplicates: str = "report"
 
 
-def drafts_of(items: Given | Sequence[Given], defaults: Defaults) -> tuple[list[Draft], list[str]]:
-    """Drafts in an order in which parents come first, and what is to be noted of items left out. Raises InvalidInput."""
+def drafts_of(items: Given | Iterable[Given], defaults: Defaults) -> tuple[list[Draft], list[str]]:
+    """Drafts in an order in which parents come first, and what is to be noted of items left out. Raises
+    InvalidInput."""
     if isinstance(items, str | Media | Record | Mapping):
         items = [items]
-    elif not isinstance(items, Sequence):
-        items = list(items)
+    items = list(items)
     if not items:
         raise InvalidInput("there is nothing to write: the list is empty")
     if defaults.channel not in PRIOR_TRUST:
@@ -91,14 +108,12 @@ def _fields(item: Given) -> Mapping[str, Any]:
         }
         return {
             **{name: value for name, value in taken.items() if value is not None},
-            **{
-                "id": item.id,
-                "text": item.text,
-                "channel": source.channel,
-                "kind": item.kind,
-                "meta": item.meta,
-                "parents": item.parents,
-            },
+            "id": item.id,
+            "text": item.text,
+            "channel": source.channel,
+            "kind": item.kind,
+            "meta": item.meta,
+            "parents": item.parents,
             **({"media": item.media} if item.media else {}),
             **({"space": item.space} if item.space else {}),
         }
@@ -109,7 +124,8 @@ def _fields(item: Given) -> Mapping[str, Any]:
     unknown = [name for name in item if name not in _FIELDS]
     if unknown:
         raise UnknownField(
-            f"an item has an unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}. Put others in meta"
+            f"an item has an unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}. Put others in"
+            " meta"
         )
     return item
 
@@ -189,7 +205,8 @@ def _short(value: Any, what: str) -> str | None:
 
 
 def _type(media: Any) -> str:
-    if not isinstance(media, Media) or not isinstance(media.data, bytes) or not media.data or "/" not in media.type:
+    data: Any = getattr(media, "data", None)
+    if not isinstance(media, Media) or not isinstance(data, bytes) or not media.data or "/" not in media.type:
         raise InvalidInput("media needs bytes and a type such as image/png; nothing was written")
     return checked(media.type, "media type")
 
@@ -212,7 +229,8 @@ def checked_meta(meta: Any) -> dict[str, Any]:
 
 
 def _parents_first(drafts: list[Draft], names: Mapping[str, Draft]) -> list[Draft]:
-    """Order a batch so that parents come first, and let lineage point at the new ids. Raises InvalidInput on a cycle."""
+    """Order a batch so that parents come first, and let lineage point at the new ids. Raises InvalidInput on a
+    cycle."""
     ids = {id(draft): draft.id for draft in drafts}
     for draft in drafts:
         draft.parents = tuple(names[parent].id if parent in names else parent for parent in draft.parents)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import apsw
 
@@ -57,7 +58,8 @@ def append(
     counts: Mapping[str, int] | None = None,
     digest: bytes = b"",
 ) -> tuple[int, int]:
-    """Add an event in the caller's write transaction; its number and time. Times never go back, whatever the clock does."""
+    """Add an event in the caller's write transaction; its number and time. Times never go back, whatever the clock
+    does."""
     last = connection.execute("SELECT seq, time, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
     seq, time, previous = (last[0] + 1, max(present(), last[1]), last[2]) if last else (1, present(), GENESIS)
     fields = (
@@ -68,7 +70,8 @@ def append(
         previous,
     )
     connection.execute(
-        "INSERT INTO events(seq, time, actor, verb, kinds, ids, counts, digest, previous, hash) VALUES (?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO events(seq, time, actor, verb, kinds, ids, counts, digest, previous, hash) VALUES"
+        " (?,?,?,?,?,?,?,?,?,?)",
         (seq, time, actor, verb, *fields, _hash(key, seq, time, actor, verb, *fields)),
     )
     return seq, time
@@ -77,14 +80,15 @@ def append(
 def events(connection: apsw.Connection, after: int = 0, limit: int | None = None) -> list[Event]:
     """Events with a number above `after`, oldest first."""
     rows = connection.execute(
-        "SELECT seq, time, actor, verb, kinds, ids, counts, digest, previous, hash FROM events WHERE seq > ? ORDER BY seq LIMIT ?",
+        "SELECT seq, time, actor, verb, kinds, ids, counts, digest, previous, hash FROM events WHERE seq > ? ORDER BY"
+        " seq LIMIT ?",
         (after, -1 if limit is None else limit),
     )
     return [_event(row) for row in rows]
 
 
-def _event(row: Iterable[object]) -> Event:
-    seq, time, actor, verb, kinds, ids, counts, digest, previous, hash = row  # type: ignore[misc]
+def _event(row: Sequence[Any]) -> Event:
+    seq, time, actor, verb, kinds, ids, counts, digest, previous, hash = row
     named = tuple(from_bytes(ids[at : at + 16]) for at in range(0, len(ids), 16))
     return Event(
         seq,

@@ -37,7 +37,8 @@ def alive(connection: apsw.Connection, rows: Sequence[int]) -> set[int]:
         found |= {
             row
             for (row,) in connection.execute(
-                f"SELECT r.row FROM records r JOIN lives l ON l.row = r.row WHERE r.row IN ({marks}) AND l.until IS NULL AND r.hold = 0 AND {UNSEALED}",
+                f"SELECT r.row FROM records r JOIN lives l ON l.row = r.row WHERE r.row IN ({marks}) AND l.until IS"
+                f" NULL AND r.hold = 0 AND {UNSEALED}",
                 piece,
             )
         }
@@ -71,8 +72,8 @@ def living(connection: apsw.Connection, scope: spaces.Scope, seq: int) -> set[in
     return {
         row
         for row, space in connection.execute(
-            "SELECT r.row, r.space FROM lives l JOIN records r ON r.row = l.row WHERE l.since <= ?1 AND (l.until IS NULL OR l.until > ?1)"
-            f" AND {UNSEALED}",
+            "SELECT r.row, r.space FROM lives l JOIN records r ON r.row = l.row WHERE l.since <= ?1 AND (l.until IS"
+            f" NULL OR l.until > ?1) AND {UNSEALED}",
             (seq,),
         )
         if space in inside
@@ -98,7 +99,8 @@ def changes(connection: apsw.Connection, scope: spaces.Scope, first: int, last: 
 
 
 def rollback(connection: apsw.Connection, scope: spaces.Scope, to: int, seq: int) -> tuple[set[int], set[int]]:
-    """Close what lives now and did not then, give what lived then and does not now a new life. Raises RollbackRefused."""
+    """Close what lives now and did not then, give what lived then and does not now a new life. Raises
+    RollbackRefused."""
     now = living(connection, scope, seq)
     then = living(connection, scope, to)
     back, gone = then - now, now - then
@@ -108,7 +110,8 @@ def rollback(connection: apsw.Connection, scope: spaces.Scope, to: int, seq: int
         if (
             key is not None
             and connection.execute(
-                "SELECT 1 FROM records r INDEXED BY records_key JOIN lives l ON l.row = r.row WHERE r.space = ? AND r.key = ? AND l.until IS NULL LIMIT 1",
+                "SELECT 1 FROM records r INDEXED BY records_key JOIN lives l ON l.row = r.row WHERE r.space = ? AND"
+                " r.key = ? AND l.until IS NULL LIMIT 1",
                 (space, key),
             ).get
         ):

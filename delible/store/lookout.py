@@ -33,7 +33,8 @@ class Lookout:
         return [found[row] for row in rows]
 
     def around(self, id: str, before: int = 1, after: int = 1) -> list[Record]:
-        """Living records of the same space just before and after, by the time they happened (else were written), without itself."""
+        """Living records of the same space just before and after, by the time they happened (else were written),
+        without itself."""
         with self._store.reading() as connection:
             (row,) = reading.rows_of(connection, [id], self._seen)
             space, when = connection.execute(
@@ -42,8 +43,9 @@ class Lookout:
             sides: list[int] = []
             for compare, order, count in (("<", "DESC", before), (">", "ASC", after)):
                 found = connection.execute(
-                    f"SELECT r.row FROM records r INDEXED BY records_space WHERE r.space = ?1 AND (ifnull(r.happened, r.written), r.row) {compare} (?2, ?3)"
-                    f" AND r.hold = 0 AND {reading.ALIVE} AND {reading.UNSEALED} ORDER BY ifnull(r.happened, r.written) {order}, r.row {order} LIMIT ?4",
+                    "SELECT r.row FROM records r INDEXED BY records_space WHERE r.space = ?1 AND (ifnull(r.happened,"
+                    f" r.written), r.row) {compare} (?2, ?3) AND r.hold = 0 AND {reading.ALIVE} AND {reading.UNSEALED}"
+                    f" ORDER BY ifnull(r.happened, r.written) {order}, r.row {order} LIMIT ?4",
                     (space, when, row, count),
                 ).fetchall()
                 rows = [one for (one,) in found]

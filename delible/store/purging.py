@@ -1,4 +1,5 @@
-"""Purging: what makes a deletion physical. The log is cut, and when a piece was found all the same, the file is rewritten."""
+"""Purging: what makes a deletion physical. The log is cut, and when a piece was found all the same, the file is
+rewritten."""
 
 from __future__ import annotations
 

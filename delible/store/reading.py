@@ -35,26 +35,26 @@ def records_of(connection: apsw.Connection, rows: Sequence[int], seen: spaces.Sc
         lives: dict[int, tuple[Any, Any]] = {
             row: (since, until)
             for row, since, until in connection.execute(
-                "SELECT x.row, (SELECT e.time FROM events e WHERE e.seq = x.first), (SELECT e.time FROM events e WHERE e.seq = x.last) FROM"
-                " (SELECT l.row, min(l.since) first, CASE WHEN count(*) > count(l.until) THEN NULL ELSE max(l.until) END last"
-                f" FROM lives l WHERE l.row IN ({marks}) GROUP BY l.row) x",
+                "SELECT x.row, (SELECT e.time FROM events e WHERE e.seq = x.first), (SELECT e.time FROM events e WHERE"
+                " e.seq = x.last) FROM (SELECT l.row, min(l.since) first, CASE WHEN count(*) > count(l.until) THEN"
+                f" NULL ELSE max(l.until) END last FROM lives l WHERE l.row IN ({marks}) GROUP BY l.row) x",
                 piece,
             )
         }
         parents: dict[int, list[str]] = {}
         for child, parent, path in connection.execute(
-            "SELECT g.child, p.id, s.path FROM lineage g JOIN records p ON p.row = g.parent JOIN spaces s ON s.space = p.space"
-            f" WHERE g.child IN ({marks}) ORDER BY g.child, g.parent",
+            "SELECT g.child, p.id, s.path FROM lineage g JOIN records p ON p.row = g.parent JOIN spaces s ON s.space ="
+            f" p.space WHERE g.child IN ({marks}) ORDER BY g.child, g.parent",
             piece,
         ):
             if seen is None or seen.holds(path):
                 parents.setdefault(child, []).append(from_bytes(parent))
         for line in connection.execute(
-            "SELECT r.row, r.id, t.text, s.path, r.channel, r.reference, r.author, r.own_trust, r.happened, r.written, t.meta, r.kind, r.key,"
-            " t.media, t.type, min(ifnull(r.expires, 9e18), ifnull(s.expires, 9e18)), r.trust, r.hold, r.hold_reason, r.pinned, t.notes,"
-            " (SELECT d.id FROM records d WHERE d.row = r.duplicate_of), (SELECT o.id FROM records o WHERE o.row = r.revises)"
-            " FROM records r JOIN texts t ON t.row = r.row JOIN spaces s ON s.space = r.space"
-            f" WHERE r.row IN ({marks})",
+            "SELECT r.row, r.id, t.text, s.path, r.channel, r.reference, r.author, r.own_trust, r.happened, r.written,"
+            " t.meta, r.kind, r.key, t.media, t.type, min(ifnull(r.expires, 9e18), ifnull(s.expires, 9e18)), r.trust,"
+            " r.hold, r.hold_reason, r.pinned, t.notes, (SELECT d.id FROM records d WHERE d.row = r.duplicate_of),"
+            " (SELECT o.id FROM records o WHERE o.row = r.revises) FROM records r JOIN texts t ON t.row = r.row JOIN"
+            f" spaces s ON s.space = r.space WHERE r.row IN ({marks})",
             piece,
         ):
             found[line[0]] = _record(line, parents.get(line[0], []), lives.get(line[0], (None, None)))
@@ -95,7 +95,8 @@ def _time(value: int | None) -> Any:
 
 
 def rows_of(connection: apsw.Connection, ids: Sequence[str], seen: spaces.Scope | None) -> list[int]:
-    """The rows of ids, in order, where this scope holds them and nothing sealed them. Raises UnknownId, naming those that are not there."""
+    """The rows of ids, in order, where this scope holds them and nothing sealed them. Raises UnknownId, naming those
+    that are not there."""
     rows: list[int] = []
     missing: list[str] = []
     for id in ids:
@@ -122,7 +123,8 @@ def listed(
     past: bool = False,
     now: int | None = None,
 ) -> list[int]:
-    """Rows in the order of writing: living ones (with `past` all), unheld, held or both (None); with `now`, unexpired ones."""
+    """Rows in the order of writing: living ones (with `past` all), unheld, held or both (None); with `now`, unexpired
+    ones."""
     numbers = spaces.numbers(connection, scope)
     if not numbers:
         return []
@@ -135,12 +137,13 @@ def listed(
         "1"
         if now is None
         else (
-            f"(r.expires IS NULL OR r.expires > {now}) AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.space = r.space AND s.expires <= {now})"
+            f"(r.expires IS NULL OR r.expires > {now}) AND NOT EXISTS (SELECT 1 FROM spaces s WHERE s.space = r.space"
+            f" AND s.expires <= {now})"
         )
     )
     statement = (
-        f"SELECT r.row FROM records r JOIN texts t ON t.row = r.row WHERE {inside} AND r.row > ? AND {holds} AND {UNSEALED}"
-        f" AND {'1' if past else ALIVE} AND {fresh} AND ({condition[0]}) ORDER BY r.row LIMIT ?"
+        f"SELECT r.row FROM records r JOIN texts t ON t.row = r.row WHERE {inside} AND r.row > ? AND {holds} AND"
+        f" {UNSEALED} AND {'1' if past else ALIVE} AND {fresh} AND ({condition[0]}) ORDER BY r.row LIMIT ?"
     )
     return [row for (row,) in connection.execute(statement, (after, *condition[1], -1 if limit is None else limit))]
 
@@ -198,10 +201,11 @@ def rows_if_there(connection: apsw.Connection, ids: Sequence[str]) -> list[int]:
 
 def counted_spaces(connection: apsw.Connection) -> list[tuple[str, int, int, int | None]]:
     """(path, living records, held ones among them, expiry) of every space that holds something, by path."""
-    return connection.execute(
+    lines: list[tuple[str, int, int, int | None]] = connection.execute(
         "SELECT s.path, count(*), sum(r.hold > 0), s.expires FROM records r JOIN spaces s ON s.space = r.space"
         f" WHERE {ALIVE} AND {UNSEALED} GROUP BY s.space ORDER BY s.path"
     ).fetchall()
+    return lines
 
 
 def stats(connection: apsw.Connection, seen: spaces.Scope | None, path: Path) -> dict[str, Any]:
@@ -209,7 +213,8 @@ def stats(connection: apsw.Connection, seen: spaces.Scope | None, path: Path) ->
     scope = seen or spaces.EVERYTHING
     numbers = ",".join(map(str, spaces.numbers(connection, scope))) or "NULL"
     records, held, expired, unread = connection.execute(
-        f"SELECT count(*), ifnull(sum(r.hold > 0), 0), ifnull(sum(r.expires <= ?), 0), ifnull(sum(r.happened IS NULL), 0) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}",
+        "SELECT count(*), ifnull(sum(r.hold > 0), 0), ifnull(sum(r.expires <= ?), 0), ifnull(sum(r.happened IS NULL),"
+        f" 0) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}",
         (present(),),
     ).fetchone()
     past = connection.execute(
@@ -221,9 +226,11 @@ def stats(connection: apsw.Connection, seen: spaces.Scope | None, path: Path) ->
         "expired": expired,
         "undated": unread,
         "superseded": past,
-        "spaces": connection.execute(
-            f"SELECT count(DISTINCT r.space) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}"
-        ).get,
+        "spaces": (
+            connection.execute(
+                f"SELECT count(DISTINCT r.space) FROM records r WHERE r.space IN ({numbers}) AND {ALIVE} AND {UNSEALED}"
+            ).get
+        ),
     }
     if seen is None or seen == spaces.EVERYTHING:
         found |= {

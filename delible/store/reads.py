@@ -113,8 +113,6 @@ class ReadLog:
         while not self._closed:
             self._wake.wait(PAUSE)
             self._wake.clear()
-            if self._closed:
-                return
             self.flush()
             if self._idle is not None:
                 try:

@@ -28,7 +28,7 @@ class Scope(NamedTuple):
 
     def holds(self, path: str) -> bool:
         """Whether a space of this path lies in the scope."""
-        return path == self.path or self.below and (not self.path or path.startswith(self.path + "/"))
+        return path == self.path or (self.below and (not self.path or path.startswith(self.path + "/")))
 
     def covers(self, other: Scope) -> bool:
         """Whether all of the other scope lies in this one."""

@@ -60,7 +60,7 @@ _CHANGED = (
     "SELECT row FROM lives INDEXED BY lives_until WHERE until > ? LIMIT ?",
     "SELECT row FROM records INDEXED BY records_changed WHERE changed > ? LIMIT ?",
 )
-_LATE = "SELECT DISTINCT row FROM bits NOT INDEXED WHERE vector > ?1 AND encoder = ?2"
+_LATE = "SELECT row FROM bits NOT INDEXED WHERE vector > ?1 AND encoder = ?2"
 _SIZE = (
     "SELECT count(*) FROM (SELECT 1 FROM carray(?) c CROSS JOIN records r INDEXED BY records_space"
     " ON r.space = c.value LIMIT ?)"

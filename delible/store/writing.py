@@ -133,7 +133,8 @@ def write(
             _free_key(connection, space, draft.key, time, seq)
         parents = [_parent(connection, parent, visible, fresh, draft) for parent in draft.parents]
         if first is not None and (original := _repeated(connection, first, time, recalled)):
-            # A text that was just recalled and comes back is derived from its record: it can raise no trust, and goes when that goes.
+            # A text that was just recalled and comes back is derived from its record: it can raise no trust, and goes
+            # when that goes.
             draft.notes.append("repeats a record that was recalled within the last hour")
             if draft.channel != "user":
                 parents.append(original)
@@ -164,8 +165,9 @@ def _insert(
     trust = min([own, verdict_trust, *(parent.trust for parent in parents)])
     hold = max([own_hold, *(parent.hold for parent in parents)])
     connection.execute(
-        "INSERT INTO records(id, space, kind, key, channel, reference, author, own_trust, verdict_trust, trust, own_hold, hold, hold_reason,"
-        " happened, written, expires, revises, duplicate_of, fingerprint, length, claims) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT INTO records(id, space, kind, key, channel, reference, author, own_trust, verdict_trust, trust,"
+        " own_hold, hold, hold_reason, happened, written, expires, revises, duplicate_of, fingerprint, length, claims)"
+        " VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         (
             *(
                 _id(draft),
@@ -193,7 +195,7 @@ def _insert(
             *(count_tokens(connection, draft.text), int(draft.claims)),
         ),
     )
-    row = connection.last_insert_rowid()
+    row: int = connection.last_insert_rowid()
     meta, notes = json.dumps(draft.meta, ensure_ascii=False), json.dumps(draft.notes, ensure_ascii=False)
     media, type_ = draft.media or (None, None)
     connection.execute(
@@ -261,15 +263,16 @@ def _first_equal(connection: apsw.Connection, space: int, print_: bytes) -> int 
 
 
 def _same(connection: apsw.Connection, space: int, print_: bytes, draft: Draft) -> int | None:
-    """The living record, neither held nor expired, that this very writing made before; only where it can be told apart."""
+    """The living record, neither held nor expired, that this very writing made before; only where it can be told
+    apart."""
     if draft.reference is None and draft.happened is None:
         return None
     found: int | None = connection.execute(
-        "SELECT r.row FROM records r INDEXED BY records_fingerprint JOIN texts t ON t.row = r.row JOIN spaces s ON s.space = r.space"
-        " WHERE r.space = ? AND r.fingerprint = ? AND t.text = ? AND r.channel = ? AND r.reference IS ? AND r.happened IS ? AND r.key IS ?"
-        " AND r.hold = 0 AND ifnull(r.expires, 9e18) > ?8 AND ifnull(s.expires, 9e18) > ?8"
-        " AND EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL)"
-        " AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row) ORDER BY r.row LIMIT 1",
+        "SELECT r.row FROM records r INDEXED BY records_fingerprint JOIN texts t ON t.row = r.row JOIN spaces s ON"
+        " s.space = r.space WHERE r.space = ? AND r.fingerprint = ? AND t.text = ? AND r.channel = ? AND r.reference IS"
+        " ? AND r.happened IS ? AND r.key IS ? AND r.hold = 0 AND ifnull(r.expires, 9e18) > ?8 AND ifnull(s.expires,"
+        " 9e18) > ?8 AND EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL) AND NOT EXISTS (SELECT"
+        " 1 FROM erasures e WHERE e.row = r.row) ORDER BY r.row LIMIT 1",
         (space, print_, draft.text, draft.channel, draft.reference, draft.happened, draft.key, ledger.present()),
     ).get
     return found
@@ -278,10 +281,10 @@ def _same(connection: apsw.Connection, space: int, print_: bytes, draft: Draft) 
 def _free_key(connection: apsw.Connection, space: int, key: str, time: int, seq: int) -> None:
     """One living record a key: one that expired gives way."""
     taken = connection.execute(
-        "SELECT r.row, ifnull(min(ifnull(r.expires, 9e18), ifnull(s.expires, 9e18)) <= ?, 0) FROM records r INDEXED BY records_key"
-        " JOIN spaces s ON s.space = r.space WHERE r.space = ? AND r.key = ?"
-        " AND EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL)"
-        " AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)",
+        "SELECT r.row, ifnull(min(ifnull(r.expires, 9e18), ifnull(s.expires, 9e18)) <= ?, 0) FROM records r INDEXED BY"
+        " records_key JOIN spaces s ON s.space = r.space WHERE r.space = ? AND r.key = ? AND EXISTS (SELECT 1 FROM"
+        " lives l WHERE l.row = r.row AND l.until IS NULL) AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row ="
+        " r.row)",
         (time, space, key),
     ).fetchone()
     if not taken:
@@ -298,8 +301,8 @@ def _parent(
 ) -> Parent:
     raw = to_bytes(parent)
     found = connection.execute(
-        "SELECT r.row, r.trust, r.hold, r.space, EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL) FROM records r"
-        " WHERE r.id = ? AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)",
+        "SELECT r.row, r.trust, r.hold, r.space, EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL)"
+        " FROM records r WHERE r.id = ? AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)",
         (raw or b"",),
     ).fetchone()
     if found is None or (visible is not None and found[3] not in visible and raw not in fresh):

@@ -150,15 +150,15 @@ def test_a_text_has_the_same_vector_alone_and_among_others(exact, quick):
 
 
 def test_int8_ranks_as_float32_does(exact, quick):
-    """Measured (n=400 notes, 12 questions): cosine mean .9977, least .9955; best hit equal 12 of 12; ten best .92."""
+    """Measured (n=400 notes, 12 questions): cosine mean .9987, least .9976; best hit equal 12 of 12; ten best .97."""
     notes = sentences()
     a, b = exact.encode(notes), quick.encode(notes)
     near = cosines(a, b)
-    assert near.mean() >= 0.997 and near.min() >= 0.993
+    assert near.mean() >= 0.997 and near.min() >= 0.995
     best_a = np.argsort(-exact.encode(QUESTIONS, "query") @ a.T, axis=1)[:, :10]
     best_b = np.argsort(-quick.encode(QUESTIONS, "query") @ b.T, axis=1)[:, :10]
     shared = np.mean([len(set(x) & set(y)) / 10 for x, y in zip(best_a, best_b, strict=True)])
-    assert shared >= 0.85
+    assert shared >= 0.9
     assert np.mean([x[0] in y[:3] for x, y in zip(best_a, best_b, strict=True)]) >= 0.9
 
 

@@ -2,14 +2,13 @@
 
 import math
 
+import apsw
 import numpy as np
 import pytest
 
 from delible.recall.question import question_terms
 from delible.store import schema, words
 from delible.store.words import bm25, count_tokens, gram_text, index_row, stems, terms_of, tokenize, unindex_row
-
-apsw = pytest.importorskip("apsw")
 
 
 @pytest.fixture
@@ -94,8 +93,6 @@ def test_another_space_moves_no_score(shelf):
 def test_a_hidden_row_is_neither_found_nor_counted(shelf):
     shelf.put("alice likes tea", "bob likes tea", "carla sings", "dan reads")
     assert list(both(shelf, "tea", hidden=[2])) == [1]
-    other = Shelf(shelf.connection)
-    assert other.lengths == {}
     assert both(shelf, "tea", hidden=[2])[1] > both(shelf, "tea")[1]
 
 
@@ -211,16 +208,11 @@ def test_tokenize_needs_no_store_and_gives_pairs_too():
     assert tokenize("Dogs in 北京医者, 猫") == ["dog", "in", "北京医者", "猫", "北京", "京医", "医者", "猫"]
 
 
-PLANS = {
-    "words": ["SCAN instances VIRTUAL TABLE INDEX 1:"],
-    "grams": ["SCAN gram_instances VIRTUAL TABLE INDEX 1:"],
-}
-
-
 def test_a_lookup_asks_the_index_for_one_term(connection):
     words.open_vocabulary(connection)
-    for table, plan in PLANS.items():
-        found = [line[3] for line in connection.execute("EXPLAIN QUERY PLAN " + words._LOOKUP[table], ("tea",))]
-        assert [line.split("INDEX")[1].split(":")[0] for line in found] == [plan[0].split("INDEX")[1].split(":")[0]]
-        matched = [line[3] for line in connection.execute("EXPLAIN QUERY PLAN " + words._MATCH[table], ("text:tea",))]
-        assert matched == [f"SCAN {table} VIRTUAL TABLE INDEX 0:M2"]
+    by_term = 0x100  # the bit of fts5vocab's plan that says: term = ?
+    for table in ("words", "grams"):
+        (listed,) = [line[3] for line in connection.execute("EXPLAIN QUERY PLAN " + words._LOOKUP[table], ("tea",))]
+        assert int(listed.split("INDEX ")[1].split(":")[0]) & by_term
+        (matched,) = [line[3] for line in connection.execute("EXPLAIN QUERY PLAN " + words._MATCH[table], ("text:tea",))]
+        assert matched.startswith(f"SCAN {table} VIRTUAL TABLE INDEX 0:M")

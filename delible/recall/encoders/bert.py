@@ -31,13 +31,22 @@ _loaded: weakref.WeakSet[BertEncoder] = weakref.WeakSet()
 
 BATCH = 32  # texts run together
 AREA = 2048  # places (texts x longest) run together: bounds memory
+FUSIONS = [
+    "BiasGeluFusion",
+    "GatherSliceToSplitFusion",
+    "GatherToSplitFusion",
+    "MatMulScaleFusion",
+    "MatmulTransposeFusion",
+    "SkipLayerNormFusion",
+]  # of ONNX Runtime, left out
 READ = 100_000  # characters of a text that are tokenised at most: a window of 256 pieces ends long before
 
 
 class BertEncoder:
     """Vectors of texts, each the same whatever stands beside it in the batch (to float32 rounding).
 
-    Nothing is loaded before the first text; `load()` does it ahead. Threads may share it; after a fork it loads anew.
+    Nothing is loaded before the first text; `load()` does it ahead. Threads may share it. A forked child loads anew, and
+    must end by `os._exit`, as multiprocessing's do: ONNX Runtime waits for its parent's threads otherwise.
     """
 
     accepts = frozenset({"text"})
@@ -107,13 +116,19 @@ class BertEncoder:
         options.inter_op_num_threads = 1
         # No spinning: an idle memory must not burn a core between two questions.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        # The graph is written as it should run; its fusions (SkipLayerNormalization) measured slower.
-        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_BASIC
+        # Processors without VNNI overflow in int8 products of signed weights; with this, ONNX Runtime makes the weights
+        # unsigned there (same results). It does so at this level, whose fusions we leave out: the graph is written as
+        # it should run, and they measured slower.
+        options.add_session_config_entry("session.x64quantprecision", "1")
+        options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_EXTENDED
         options.log_severity_level = 3
         source = cached.graph(f"{self.name}-{self.version}", self._cache, self._build)
         try:
             return onnxruntime.InferenceSession(
-                source if isinstance(source, bytes) else str(source), options, providers=["CPUExecutionProvider"]
+                source if isinstance(source, bytes) else str(source),
+                options,
+                providers=["CPUExecutionProvider"],
+                disabled_optimizers=FUSIONS,
             )
         except Exception as error:  # its errors share no base of their own
             raise EncoderFailed(f"the encoder {self.name!r} does not run on this machine's ONNX Runtime") from error
