@@ -11,33 +11,14 @@ from delible.core.lazy import exports
 
 __version__ = "0.1.0"
 
+# fmt: off
 _ERRORS = [
-    "ArchiveRefused",
-    "Blocked",
-    "CarrierFailed",
-    "Closed",
-    "CorruptStore",
-    "DelibleError",
-    "DiskFull",
-    "EncoderFailed",
-    "EncoderMismatch",
-    "EncoderMissing",
-    "InvalidInput",
-    "KeyTaken",
-    "MissingData",
-    "MissingExtra",
-    "NewerSchema",
-    "NotAStore",
-    "Pinned",
-    "ReadOnlyStore",
-    "RollbackRefused",
-    "SpaceRefused",
-    "StalePreview",
-    "StoreLocked",
-    "Suppressed",
-    "UnknownField",
-    "UnknownId",
+    "ArchiveRefused", "Blocked", "Closed", "CorruptStore", "DelibleError", "DiskFull", "EncoderFailed",
+    "EncoderMismatch", "EncoderMissing", "InvalidInput", "KeyTaken", "MissingExtra", "NewerSchema", "NotAStore",
+    "Pinned", "ReadOnlyStore", "RollbackRefused", "SpaceRefused", "StalePreview", "StoreLocked", "Suppressed",
+    "UnknownField", "UnknownId",
 ]
+# fmt: on
 _NAMES = {
     **dict.fromkeys(("open", "Memory", "Diff", "SpaceInfo"), "delible.memory"),
     **dict.fromkeys(("open_async", "AsyncMemory"), "delible.asynchronous"),

@@ -304,7 +304,8 @@ class Memory:
         """The records that best answer, best first, each with score, its parts and verbatim evidence; `.notes` says
         the rest.
 
-        `as_of`: what was known at that time (trust, holds and forgetting are today's). `happened`: (from, until), either may be
+        `as_of`: what was known at that time (trust, holds and forgetting are today's). `happened`: (from, until),
+        either may be
         None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput, UnknownField,
         SpaceRefused.
         """
@@ -560,7 +561,7 @@ class Memory:
         with self._store.writing() as connection:
             then = self._event(connection, to)
             seq, _ = ledger.append(connection, self._store.key, self._actor, "rollback", counts={"to": then})
-            back, gone = lives.rollback(connection, scope, then, seq)
+            back, _ = lives.rollback(connection, scope, then, seq)
             found = reading.records_of(connection, sorted(back), self._seen)
         return [found[row] for row in sorted(back)]
 

@@ -7,38 +7,41 @@ from __future__ import annotations
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import delible
 
 PACKAGE = Path(delible.__file__).parent
 
+_DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+_SILENT = {"kind", "type_comment", "ctx"}
+
 
 def code_hash(module: str, root: Path | None = None) -> str:
     """SHA-256 over `module` and what it imports of its own package, in hex. `root`: the package's folder (ours)."""
-    root = PACKAGE if root is None else root
     total = hashlib.sha256()
-    for name in modules(module, root):
-        file = _file(name, root)
-        assert file is not None  # `modules` names only what it found
-        total.update(f"{name}\n{canonical(file.read_text('utf-8'))}\n".encode())
+    for name, tree in sorted(_trees(module, PACKAGE if root is None else root).items()):
+        total.update(f"{name}\n{canonical(tree)}\n".encode())
     return total.hexdigest()
 
 
 def modules(module: str, root: Path | None = None) -> list[str]:
     """Sorted names of `module` and all modules of its package that it imports, however far away."""
-    root = PACKAGE if root is None else root
-    seen: set[str] = set()
+    return sorted(_trees(module, PACKAGE if root is None else root))
+
+
+def _trees(module: str, root: Path) -> dict[str, ast.Module]:
+    trees: dict[str, ast.Module] = {}
     waiting = [module]
     while waiting:
         name = waiting.pop()
-        if name in seen or (file := _file(name, root)) is None:
+        if name in trees or (file := _file(name, root)) is None:
             continue
-        seen.add(name)
-        waiting += named(ast.parse(file.read_text("utf-8")), root.name)
+        trees[name] = ast.parse(file.read_text("utf-8"))
+        waiting += named(trees[name], root.name)
         waiting += [name.rpartition(".")[0]] if "." in name else []  # importing a.b runs a/__init__ too
-    return sorted(seen)
+    return trees
 
 
 def named(tree: ast.Module, package: str) -> set[str]:
@@ -60,33 +63,33 @@ def named(tree: ast.Module, package: str) -> set[str]:
     return {name for name in names if name == package or name.startswith(f"{package}.")}
 
 
-def canonical(source: str) -> str:
+def canonical(code: ast.Module) -> str:
     """The code alone, in a form that no comment, docstring, blank or Python version changes."""
-    return "".join(_walk(ast.parse(source)))
+    parts: list[str] = []
+    _walk(code, parts.append)
+    return "".join(parts)
 
 
-def _walk(value: object) -> Iterator[str]:
+def _walk(value: object, say: Callable[[str], None]) -> None:
     if isinstance(value, ast.AST):
-        yield f"({type(value).__name__}"
-        for field, part in ast.iter_fields(value):
-            if (
-                isinstance(value, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
-                and field == "body"
-            ):
-                part = _undocumented(part)
+        say(f"({type(value).__name__}")
+        for field in value._fields:
+            part = getattr(value, field, None)
+            if field == "body" and isinstance(value, _DOCUMENTED):
+                part = _undocumented(value.body)
             # Fields that newer Pythons added are empty in code that does not use them: left out, like every empty one.
-            if part is None or part == [] or field in {"kind", "type_comment"}:
+            if part is None or part == [] or field in _SILENT:
                 continue
-            yield f" {field}="
-            yield from _walk(part)
-        yield ")"
+            say(f" {field}=")
+            _walk(part, say)
+        say(")")
     elif isinstance(value, list):
-        yield "["
+        say("[")
         for part in value:
-            yield from _walk(part)
-        yield "]"
+            _walk(part, say)
+        say("]")
     else:
-        yield f"{type(value).__name__}:{value!r}"
+        say(f"{type(value).__name__}:{value!r}")
 
 
 def _undocumented(body: list[ast.stmt]) -> list[ast.stmt]:

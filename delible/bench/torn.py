@@ -16,14 +16,13 @@ def committed(data: bytes) -> int:
     """Where the last committed frame of a log ends; 0 where there is no log."""
     if len(data) < HEADER:
         return 0
-    page, salts = struct.unpack(">I", data[8:12])[0], data[16:24]
+    (page,), salts = struct.unpack_from(">I", data, 8), data[16:24]
     end, at = HEADER, HEADER
     # Checksums are not followed: a frame of these salts counts as whole, which spares rather more than less.
     while at + FRAME + page <= len(data) and data[at + 8 : at + 16] == salts:
+        (pages,) = struct.unpack_from(">I", data, at + 4)  # of the database, where a transaction ends with this frame
         at += FRAME + page
-        if struct.unpack(">I", data[at - FRAME - page + 4 : at - page])[
-            0
-        ]:  # size after commit: a transaction ends here
+        if pages:
             end = at
     return end
 
@@ -45,7 +44,7 @@ def tear(log: Path, random: Random) -> bool:
         # A frame of the right salts and a wrong checksum, as when its page did not reach the disk.
         number, size = random.randrange(1, 50), random.randrange(1, 50)
         frame = struct.pack(">II", number, size) + data[16:24] + random.randbytes(8)
-        page = struct.unpack(">I", data[8:12])[0]
+        (page,) = struct.unpack_from(">I", data, 8)
         tail = frame + random.randbytes(random.randrange(page) if kind == "half a frame" else 0)
     with log.open("r+b") as file:
         file.seek(end)

@@ -63,12 +63,13 @@ class Call:
         return self.json
 
     def again(self, command: str) -> str:
-        """A command to type next, for this folder and space."""
+        """A command to type next, for this folder and, where the command takes one, this space."""
+        whole = command.split()[0] in ("verify", "ledger", "compact", "encoder", "tour")
         named = (
             ""
             if self.path == "agent.mem" or os.environ.get("DELIBLE_PATH") == self.path
             else f" -p {quoted(self.path)}"
-        ) + (f" -s {quoted(self.space)}" if self.space and self.space_named else "")
+        ) + (f" -s {quoted(self.space)}" if self.space and self.space_named and not whole else "")
         return f"delible {command}{named}"
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 
 from delible.cli.call import Call, command, quoted
-from delible.cli.options import KeyFile, Where, parse_where
+from delible.cli.options import Where, parse_where
 from delible.cli.screen import clean, number, put, say
 from delible.cli.working import Working
+from delible.core.errors import InvalidInput
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+SHOWN = 10  # refused records
 
 
 @command(app)
@@ -19,16 +24,27 @@ def export(
     call: Call,
     file: Annotated[str, typer.Argument(metavar="FILE", help="The archive to write; it must not exist.")],
     where: Where = None,
-    key_file: KeyFile = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option("--key-file", metavar="FILE", help="Also write the folder's key there, to restore elsewhere."),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file where it is an archive.")] = False,
 ) -> None:
     """Write the memory, or what one person asks for, to one archive."""
-    with call.open() as memory, Working("Exporting"):
-        written = memory.export(file, where=parse_where(where), **_with_key(key_file))
-    size = written.stat().st_size
-    if not call.give({"file": str(written), "bytes": size}):
-        put(str(written))
-    say(f"{size:,} bytes. Receipts of later forgets name this file: they do not reach into it.")
-    say(f"Next: delible load {quoted(str(written))} -p FOLDER")
+    with call.open() as memory, Working("Exporting") as working:
+        done = memory.export(file, where=parse_where(where), key_file=key_file, overwrite=overwrite, progress=working)
+    document = {
+        "file": file,
+        "records": done.records,
+        "bytes": done.bytes,
+        "digest": done.digest,
+        "complete": done.complete,
+    }
+    if not call.give(document):
+        put(f"{number(done.records, 'record')}, {done.bytes:,} bytes, in {clean(file)}")
+    say("Receipts of later forgets name this file: no forget reaches into it.")
+    with_key = f" --key-file {quoted(key_file)}" if key_file else ""
+    say(f"Next: delible load {quoted(file)} -p FOLDER{with_key}")
 
 
 @command(app)
@@ -39,29 +55,25 @@ def load(
         Literal["delible", "mcp-memory", "chat-jsonl"] | None,
         typer.Option("--from", help="What the file is; default: seen from the file."),
     ] = None,
-    key_file: KeyFile = None,
+    key_file: Annotated[
+        str | None,
+        typer.Option("--key-file", metavar="FILE", help="Key of an archive from elsewhere, for an empty folder."),
+    ] = None,
 ) -> None:
     """Bring in an archive, or a file of another program."""
-    with call.open(create=True) as memory, Working("Loading"):
-        report = memory.load(file, format=source, **_with_key(key_file))
-    document = {
-        "records": report.records,
-        "kept_as_claims": report.kept_as_claims,
-        "refused": report.refused,
-        "notes": list(report.notes),
-    }
-    if not call.give(document):
-        put(f"{number(_count(report.records), 'record')} loaded, {_count(report.refused):,} refused")
-        if report.kept_as_claims:
-            put("What the file says of trust and times is kept as claims: it was not written with this memory's key.")
+    if not Path(file).expanduser().is_file():
+        raise InvalidInput(f"there is no file {clean(file)}; nothing was loaded")
+    with call.open(create=True) as memory, Working("Loading") as working:
+        report = memory.load(file, format=source, key_file=key_file, progress=working)
+    if not call.give(asdict(report)):
+        put(
+            f"{number(report.records, 'record')} loaded, {report.present:,} there already, "
+            f"{report.kept_as_claims:,} with claims kept as claims, {len(report.refused):,} refused"
+        )
+    for refused in report.refused[:SHOWN]:
+        say(f"refused: {clean(refused)}")
+    if len(report.refused) > SHOWN:
+        say(f"and {len(report.refused) - SHOWN:,} more; --json lists all")
     for note in report.notes:
         say(f"note: {clean(note)}")
     say(f"Next: {call.again('list')}")
-
-
-def _count(value: Any) -> int:
-    return value if isinstance(value, int) else len(value)
-
-
-def _with_key(key_file: str | None) -> dict[str, Any]:
-    return {"key_file": key_file} if key_file else {}

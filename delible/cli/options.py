@@ -61,11 +61,6 @@ Happened = Annotated[
     typer.Option("--happened", metavar="FROM..UNTIL", help="Only what happened then; either end may be left out."),
 ]
 AsOf = Annotated[str | None, typer.Option("--as-of", metavar="TIME", help="As the memory was at this time.")]
-KeyFile = Annotated[
-    str | None,
-    typer.Option("--key-file", metavar="FILE", help="Key that an archive is sealed with; default: the folder's own."),
-]
-
 _condition = re.compile(r"([\w.\-]+)\s*(>=|<=|!=|=|>|<)(.*)", re.DOTALL)
 _operators = {">=": "gte", "<=": "lte", ">": "gt", "<": "lt", "!=": "ne"}
 

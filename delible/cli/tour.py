@@ -124,7 +124,6 @@ class Guide:
             self.put(f"   (the turn that holds the answer is {where})")
             if self.story.sure:
                 self.wrong.append(f"the answer to {asked.question!r} is {where}")
-        self.put()
         return {
             "question": asked.question,
             "rank": rank,

@@ -145,13 +145,6 @@ class ArchiveRefused(DelibleError):
     """An archive is unsafe, damaged or of a newer format."""
 
 
-class CarrierFailed(DelibleError):
-    """A carrier could not erase; the receipt stays open."""
-
-    exit_code = 1
-    http_status = 500
-
-
 class MissingExtra(DelibleError, ImportError):
     """A part needs an optional dependency."""
 
@@ -159,7 +152,3 @@ class MissingExtra(DelibleError, ImportError):
 
     def __init__(self, part: str, extra: str):
         super().__init__(f"{part} needs an extra: pip install 'delible[{extra}]'. Nothing was changed")
-
-
-class MissingData(DelibleError):
-    """A benchmark or reproduction needs a data set that is not there."""

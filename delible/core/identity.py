@@ -15,7 +15,8 @@ def fresh_id() -> str:
     """A new id, 36 characters; later ones sort after earlier ones of this process, also when the clock is set back."""
     global _last
     with _lock:
-        # 48 bits of milliseconds and 12 of a fraction; a clock that stands still or goes back counts on from the last id.
+        # 48 bits of milliseconds, 12 of a fraction; while a clock stands still or goes back, ids count on from the
+        # last.
         now = time.time_ns() * 4096 // 1_000_000
         _last = now = max(now, _last + 1)
     millis, fraction = divmod(now, 4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from delible.core.errors import InvalidInput
@@ -36,7 +36,7 @@ def moment(
         if isinstance(value, str):
             value = datetime.fromisoformat(value.strip())
         elif not isinstance(value, datetime) and isinstance(value, date):
-            value = datetime(value.year, value.month, value.day)
+            value = datetime.combine(value, time.min)
         if not isinstance(value, datetime):
             raise ValueError
         was_naive = value.tzinfo is None

@@ -18,7 +18,7 @@ Direction = Literal["write", "recall", "prompt", "answer", "act"]
 
 @dataclass(frozen=True)
 class Verdict:
-    """A guard's answer. `score` in [0, 1]; `trust` is an upper bound that the store applies; a `question` holds until answered."""
+    """A guard's answer. `trust` is an upper bound that the store applies; a `question` holds until it is answered."""
 
     decision: Decision
     score: float = 0.0

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -122,15 +123,17 @@ def finish(store: SQLite, receipt: str, carriers: Sequence[Carrier], timeout: fl
     with store.reading() as connection:
         sealed = erasing.sealed_rows(connection, receipt, 0)
         # Sealed content goes to carriers and to nobody else.
-        records = list(records_of(connection, sealed).values()) if body["carriers"] else []
+        concerned = body["carriers"] or _called(carriers, body["reach"])
+        records = list(records_of(connection, sealed).values()) if concerned else []
     asked: list[tuple[int, bytes]] = []
     if sealed:
         failed = _carry(body, records, carriers)
-        if failed:
-            body["checks"] = [_stored(check) for check in failed]
+        if concerned:  # kept at once: after a crash, a process without the carrier knows what it said
+            shown = json.dumps({**body, "checks": body["checks"] + [_stored(check) for check in failed]})
             with store.writing() as connection:
-                connection.execute("UPDATE receipts SET body = ? WHERE id = ?", (json.dumps(body), receipt))
-            return receipt_of(body, 0)
+                connection.execute("UPDATE receipts SET body = ? WHERE id = ? AND phase = 0", (shown, receipt))
+            if failed:
+                return receipt_of(json.loads(shown), 0)
         trace("derived")
         purging.sweep(store.folder)
         with store.reading() as connection:
@@ -141,9 +144,9 @@ def finish(store: SQLite, receipt: str, carriers: Sequence[Carrier], timeout: fl
             with store.writing() as connection:
                 erasing.erase(connection, store.key, receipt, sealed[at : at + erasing.BATCH], terms)
     with store.writing() as connection:
-        connection.execute(
-            "UPDATE receipts SET phase = max(phase, 1), body = ? WHERE id = ?", (json.dumps(body), receipt)
-        )
+        # From phase 0 only: another process may have confirmed it meanwhile, and its checks stand in the body.
+        stored = json.dumps(body)
+        connection.execute("UPDATE receipts SET phase = 1, body = ? WHERE id = ? AND phase = 0", (stored, receipt))
     if not wait:
         return receipt_of(body, 1)
     return look(store, [receipt], timeout, asked)[0]
@@ -168,6 +171,7 @@ def look(
             if not scanned.passed:
                 log.info("a piece of what was forgotten lies in a dead part of the file; rewriting it")
                 try:
+                    purging.sweep(store.folder)
                     purging.rewrite(store)
                     if not purging.cut_log(store, timeout):
                         scanned = _bytes(store, wanted)
@@ -201,8 +205,13 @@ def _carry(body: dict[str, Any], records: Sequence[Record], carriers: Sequence[C
     """Steps 3 and 4: every carrier erases, those that need the content first; the checks that failed."""
     trace("carriers")
     called = sorted(_called(carriers, body["reach"]), key=lambda carrier: not carrier.needs_content)
-    missing = sorted(set(body["carriers"]) - {carrier.name for carrier in called})
-    passed: list[Check] = []
+    # What a carrier confirmed before a crash stands, unless it is attached here: then it erases once more.
+    passed = [Check(*check) for check in body["checks"] if check[1] and not _said_by(called, check[0])]
+    missing = sorted(
+        name
+        for name in set(body["carriers"]) - {carrier.name for carrier in called}
+        if not any(check.name.startswith(f"carrier {name}: ") for check in passed)
+    )
     failed = [
         Check(f"carrier {name}", False, "not attached in this process; attach it and run verify") for name in missing
     ]
@@ -221,6 +230,10 @@ def _carry(body: dict[str, Any], records: Sequence[Record], carriers: Sequence[C
             (passed if check.passed else failed).append(named)
     body["checks"] = [_stored(check) for check in passed]
     return failed
+
+
+def _said_by(carriers: Sequence[Carrier], check: str) -> bool:
+    return any(check.startswith(f"carrier {carrier.name}: ") for carrier in carriers)
 
 
 def _tables(store: SQLite, wanted: erasing.Wanted, asked: Sequence[tuple[int, bytes]]) -> list[Check]:
@@ -295,6 +308,9 @@ def _bytes(store: SQLite, wanted: erasing.Wanted) -> Check:
     size = sum(looked.read.values()) / 2**20
     with store.reading() as connection:
         settled = settle(looked.finds, wanted.needles, erasing.living_content(connection) if looked.finds else ())
+        if settled.finds:  # seldom, so the chain is walked only then
+            told_by_events = erasing.ledger_content(connection, store.key)
+            settled = settle(looked.finds, wanted.needles, chain(erasing.living_content(connection), told_by_events))
     bare = wanted.needles.bare + settled.bared
     told = f"{len(wanted.needles):,} pieces of 16 bytes in {len(readers)} files ({size:.1f} MiB)"
     if bare:
@@ -349,6 +365,7 @@ def receipts(store: SQLite) -> list[Receipt]:
 def complete(store: SQLite, carriers: Sequence[Carrier], timeout: float, others: bool = False) -> list[Receipt]:
     """Finish what a crash, a busy log or `wait=False` left open; receipts of processes that still run only if
     `others`."""
+    purging.sweep(store.folder)
     with store.reading() as connection:
         open_ = connection.execute(
             "SELECT id, phase, body FROM receipts INDEXED BY receipts_open WHERE phase < 2 ORDER BY id"

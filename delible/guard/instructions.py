@@ -1,7 +1,7 @@
 """Instructions in disguise: text from outside that addresses its reader, or claims trust for itself. (Ours; no paper.)
 
-A document may say what it likes to people. What it may not do is speak to the model that will one day recall it: those
-sentences are quarantined at the door. The user's own words are not screened here: they are meant as instructions.
+A document may say what it likes to people. What it may not do is speak to the model that will one day recall it: such
+text is quarantined at the door. The user's own words are not screened here: they are meant as instructions.
 """
 
 from __future__ import annotations
@@ -11,64 +11,71 @@ import unicodedata
 
 from delible.core.verdicts import Context, Verdict
 
-_READER = r"(?:ai|a\.i\.|assistants?|agents?|chat ?bots?|language models?|llms?|copilots?|models? reading this)"
+LONGEST = 200_000  # characters that are read; of a longer text its beginning and its end
+
+MODEL = r"(?: ai | a\.i\. | assistants? | agents? | chat\ ?bots? | (?:language\ )? models? | llms? | copilots? )"
+ORDERS = r"(?: instructions? | prompts? | rules? | guidelines? | directions? | messages? | context )"
+SECRETS = r"(?: passwords? | credentials? | (?: api | private )[ _-]?keys? | secrets? | tokens? | chat\ history )"
+NEAR = r"[^.\n]{0,40}?"  # within the sentence
+
 PATTERNS: dict[str, str] = {
-    "tells the reader to drop its instructions": (
-        r"\b(?:ignore|disregard|forget|override|bypass)\b[^.\n]{0,40}\b(?:previous|prior|earlier|above|preceding|system|all|any|your)\b[^.\n]{0,30}\b(?:instructions?|prompts?|rules?|guidelines?|directions?|messages?|context)\b"
-    ),
-    "gives the reader a new role": (
-        r"\b(?:you are now|from now on,? you|pretend (?:to be|that you)|you will now act|act as (?:if you|an?"
-        r" (?:unrestricted|different))|enter (?:developer|admin|god) mode)\b"
-    ),
-    "imitates a turn or a system message": (
-        r"(?:<\|(?:im_start|im_end|system|user|assistant|endoftext)\|>|\[/?INST\]|<<SYS>>|^\s*(?:#+\s*)?(?:system|assistant|developer)(?:"
-        r" (?:prompt|message|note|override|update))?\s*:|</?(?:system|instructions?)>)"
-    ),
-    "addresses a model": (
-        r"\b(?:(?:attention|note to|notice to|instructions? (?:for|to)|important for|message to|dear)\s+(?:all |any"
-        rf" |the |every )?{_READER}|(?:as|if you are) an?"
-        rf" {_READER}\b[^.\n]{{0,20}}\byou\b|{_READER}\s*(?:,|must|should|shall|has to|are required to|is required"
-        r" to)\s*(?:always|never|now|immediately|please|first)?\b)"
-    ),
-    "asks for secrecy from the user": (
-        r"\b(?:do not|don't|never|without)\s+(?:tell(?:ing)?|inform(?:ing)?|mention(?:ing)?(?: this)?"
-        r" to|notify(?:ing)?|alert(?:ing)?|reveal(?:ing)?(?: this)? to|ask(?:ing)?)\s+(?:this\s+|it\s+)?(?:to\s+)?the"
-        r" (?:user|human|owner|operator)\b"
-    ),
-    "asks for secrets or money to be sent": (
-        r"\b(?:send|forward|e-?mail|upload|post|transfer|exfiltrate|wire|leak|copy)\b[^.\n]{0,60}\b(?:passwords?|credentials?|api["
-        r" _-]?keys?|secrets?|tokens?|private keys?|conversation|chat"
-        r" history|memor(?:y|ies)|funds?|payments?|bitcoin)\b[^.\n]{0,40}\bto\b"
-    ),
-    "plants an answer for later": (
-        r"\b(?:when(?:ever)?|if|every time|next time|any time)\b[^.\n]{0,25}\b(?:you(?:'re| are)?|the"
-        r" user|someone|anyone|they)\b[^.\n]{0,25}\b(?:ask(?:s|ed)?|quer(?:y|ies|ied)|request(?:s|ed)?|want(?:s|ed)?)\b[^.\n]{0,80}\b(?:always|answer|respond|reply|say|tell|recommend|return|claim|insist|use)\b"
-    ),
-    "wants to be remembered or obeyed": (
-        r"\b(?:(?:save|store|add|write|commit|record|keep) (?:this|the"
-        r" following|that|it)\b[^.\n]{0,30}\b(?:memory|memories|long[- ]term|knowledge base)|remember (?:this|the"
-        r" following|that)[^.\n]{0,20}\b(?:forever|always|permanently|above all|as (?:a )?(?:fact|rule|true))|you must"
-        r" (?:always |never |now )?(?:follow|obey|comply|execute|run|recommend|answer|respond|use|prefer)\b)"
-    ),
-    "claims trust for itself": (
-        r"\b(?:this"
-        r" (?:message|document|record|note|text|entry|memory|source|information)\b[^.\n]{0,30}\b(?:trusted|verified|authoritative|authenticated|official|overrides?|supersedes?|takes?"
-        r" (?:precedence|priority)|highest priority|is (?:always )?(?:true|correct))|trust(?:["
-        r" _-]?(?:level|score))?\s*[:=]\s*(?:1(?:\.0*)?|100"
-        r" ?%|high(?:est)?|full|max(?:imum)?)\b|channel\s*[:=]\s*(?:user|system)\b)"
-    ),
-    "asks for its prompt": (
-        r"\b(?:reveal|print|show|repeat|output|disclose|display)\b[^.\n]{0,30}\b(?:(?:your|the) (?:system |hidden"
-        r" |initial |original )?(?:prompt|instructions)|system prompt)\b"
-    ),
+    "tells its reader to drop instructions": rf"""
+        \b(?: ignore | disregard | forget | override | bypass )\b {NEAR}
+        \b(?: previous | prior | earlier | above | preceding | system | all | your )\b {NEAR} \b{ORDERS}\b
+        | \b(?: ignore | disregard | forget )\ (?: all | everything | anything | whatever )\b {NEAR}
+          \b(?: above | before | previous(?: ly )? | so\ far | until\ now )\b""",
+    "gives its reader a new role": r"""
+        \b(?: you\ are\ now\ (?: an? | the | in )\b | from\ now\ on,?\ you | pretend\ (?: to\ be | that\ you )
+          | act\ as\ (?: if\ you | an?\ (?: unrestricted | different ) )
+          | enter\ (?: developer | admin | god )\ mode )""",
+    "imitates a turn or a system message": r"""
+        <\|(?: im_start | im_end | system | user | assistant | endoftext )\|> | \[/?INST\] | <</?SYS>>
+        | ^\s* (?: \#+\s* | \[ )? (?: system | assistant | developer )
+          (?: \ (?: prompt | message | note | override | update ) )? \s* \]? \s* :
+        | </?(?: system | instructions? )>""",
+    "addresses a model": rf"""
+        \b(?: attention | (?: note | notice | message )\ to | instructions?\ (?: for | to ) | important\ for | dear )
+          \s*:?\s* (?: all | any | the | every )?\s* {MODEL}\b
+        | \b(?: as | if\ you\ are )\ an?\ {MODEL}\b {NEAR} \byou\b
+        | ^\W* {MODEL} \s*[,:]\s* (?: you | please | always | never | now | do | tell | send | use | answer )\b
+        | \b{MODEL}\ (?: reading | processing | that\ reads | who\ reads )\ this\b""",
+    "asks for secrecy towards the user": r"""
+        \b(?: do\ not | don't | never | without )\s+
+        (?: tell | inform | notify | alert | ask | mention | reveal | report )(?: l?ing )?\b [^.\n]{0,25}?
+        \bthe\ (?: user | human | owner | operator )\b""",
+    "asks for secrets to be sent": rf"""
+        \b(?: send | forward | e-?mail | upload | post | transfer | exfiltrate | leak | copy )\b
+        {NEAR} \b{SECRETS}\b {NEAR} \bto\b""",
+    "plants an answer for later": rf"""
+        \b(?: when(?:ever)? | if | (?: every | next | any )\ time )\b {NEAR}
+        \b(?: you(?:'re|\ are)?\ (?: asked | queried )
+             | (?: the\ user | someone | anyone )\ (?: asks | requests | wants ) )\b [^.\n]{{0,80}}?
+        \b(?: always | answer | respond | reply | say | tell | recommend | return | claim | insist )\b""",
+    "wants to be remembered or obeyed": r"""
+        \b(?: save | store | add | write | commit | record | keep )\ (?: this | the\ following | that | it )\b
+          [^.\n]{0,30}? \b(?: memor(?: y | ies ) | knowledge\ base )\b
+        | \bremember\ (?: this | the\ following )\b [^.\n]{0,20}? \b(?: forever | always | permanently | above\ all )\b
+        | \byou\ must\ (?: always | never | now | immediately )?\s*
+          (?: follow | obey | comply | execute | recommend )\b""",
+    "claims trust for itself": r"""
+        \bthis\ (?: message | document | record | note | text | entry | memory | source )\b [^.\n]{0,30}?
+          \b(?: trusted | verified | authoritative | authenticated | overrides? | supersedes?
+              | takes?\ (?: precedence | priority ) | highest\ priority )\b
+        | \btrust(?: [ _-]?(?: level | score ) )? \s*[:=]\s*
+          (?: 1(?: \.0* )?\b | 100\ ?% | high(?: est )?\b | full\b | max )
+        | \bchannel \s*[:=]\s* (?: user | system )\b""",
+    "asks for its reader's prompt": r"""
+        \b(?: reveal | print | show | repeat | output | disclose | display )\b [^.\n]{0,30}?
+        \b(?: your\ (?: (?: system | hidden | initial | original )\ )? (?: prompt | instructions )
+             | (?: the\ )?system\ prompt )\b""",
 }
-_COMPILED = {reason: re.compile(pattern, re.IGNORECASE | re.MULTILINE) for reason, pattern in PATTERNS.items()}
-LONGEST = 200_000  # characters that are read; of a longer text the beginning and the end
+_COMPILED = {
+    reason: re.compile(pattern, re.IGNORECASE | re.MULTILINE | re.VERBOSE) for reason, pattern in PATTERNS.items()
+}
 
 
 def visible(text: str) -> str:
-    """The text as a model reads it: compatibility forms folded, tag characters read as the letters they hide, joiners
-    gone."""
+    """The text as a model reads it: tag characters as the letters they hide, forms folded, joiners gone."""
     if text.isascii():
         return text
     shown = "".join(chr(ord(c) - 0xE0000) if 0xE0020 <= ord(c) <= 0xE007E else c for c in text)

@@ -48,8 +48,6 @@ def fuse(found: Found) -> Fused:
     words, meaning = standardised(found.bm25), standardised(found.cosine)
     scores = words + meaning
     order = np.lexsort((-found.rows, -found.happened, -scores))
-    parts = [
-        dict(zip(NAMES, map(float, (words[at], meaning[at], found.bm25[at], found.cosine[at])), strict=True))
-        for at in order
-    ]
-    return Fused(order, [float(scores[at]) for at in order], parts)
+    columns = [values[order].tolist() for values in (words, meaning, found.bm25, found.cosine)]
+    parts = [dict(zip(NAMES, values, strict=True)) for values in zip(*columns, strict=True)]
+    return Fused(order, scores[order].tolist(), parts)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from delible.core.shapes import Encoder
 
 SIZE, OVERLAP = 200, 40  # pieces of a passage, and how many of them the next one repeats
-LIMIT = 64  # passages of one record; measured: see `passages`
+LIMIT = 64  # passages of one record; 64 took 2 s to encode on two busy cores (once), which is what a write may wait
 WINDOW = 256  # pieces that an encoder reads, where it does not say
 SPECIAL = 2  # of them, [CLS] and [SEP]
 CHUNK = 8_192  # characters tokenised together: 10 MB at once would need gigabytes

@@ -1,6 +1,7 @@
 """Recall: encode > one short read > fuse > rank > guard > a last look at what still lives.
 
-No model and no code of the caller runs inside the read transaction, and no record leaves without the last look: that is what
+No model and no code of the caller runs inside the read transaction, and no record leaves without the last look: that
+is what
 keeps a record out that was forgotten, held or revised while the rankers were at work.
 """
 
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     pass
 
 MOST = 1000  # hits of one recall; ours
+SPARE = 4  # records read beside the k asked for: repetitions, and what is forgotten this moment
 WEAK = 0.3  # cosine of MiniLM under which a hit that shares no word with the question is called weak; ours
 
 
@@ -54,15 +56,6 @@ class Request:
     dialogue: tuple[str, ...] = ()
     max_tokens: int | None = None
     zone: tzinfo = UTC
-
-
-@dataclass(frozen=True)
-class Candidates:
-    """What the read transaction gave: the order, and the whole records of its first part."""
-
-    found: Found
-    fused: Fused
-    hits: list[Hit]
 
 
 @cache
@@ -115,7 +108,9 @@ def recall(
             )
             found = search(connection, views, wanted, _pool())
             fused = fuse(found)
-            first = _hits(connection, found, fused, range(min(4 * request.k, len(found))), question, seen)
+            # Whoever reorders or refuses wants more to choose from.
+            width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE
+            first = _hits(connection, found, fused, range(min(width, len(found))), seen)
         break
     else:
         raise EncoderMismatch("the folder's encoder keeps changing; try again")
@@ -129,23 +124,22 @@ def recall(
     )
     hits = _passed(_ranked(first, rankers, context), guards, context)
     kept = _living(store, hits, request)[: request.k]
-    if len(kept) < request.k and len(found) > 4 * request.k:
+    if len(kept) < request.k and len(found) > width:
         # Once more from the next ones, where guards or a forget took some away.
         with store.reading() as connection:
-            more = _hits(connection, found, fused, range(4 * request.k, min(8 * request.k, len(found))), question, seen)
+            more = _hits(connection, found, fused, range(width, min(width + 4 * request.k, len(found))), seen)
         hits += _passed(_ranked(more, rankers, context), guards, context)
         kept = _living(store, hits, request)[: request.k]
     if request.max_tokens is not None:
         kept = _within(kept, request.max_tokens, embedding.counter())
-    return Hits(kept, (*found.notes, *_notes(kept, first)))
+    asked = frozenset(words.tokenize(question))
+    return Hits([_shown(hit, asked) for hit in kept], (*found.notes, *_notes(kept, first)))
 
 
-def _hits(
-    connection: apsw.Connection, found: Found, fused: Fused, places: range, question: str, seen: Scope | None
-) -> list[Hit]:
+def _hits(connection: apsw.Connection, found: Found, fused: Fused, places: range, seen: Scope | None) -> list[Hit]:
+    """Whole records of these places of the order, their text as evidence for now."""
     rows = [int(found.rows[fused.order[at]]) for at in places]
     records = reading.records_of(connection, rows, seen)
-    asked = frozenset(words.terms_of(connection, question))
     hits: list[Hit] = []
     for at, row in zip(places, rows, strict=True):
         record = records.get(row)
@@ -154,11 +148,15 @@ def _hits(
         place = fused.order[at]
         start, stop = int(found.start[place]), int(found.stop[place])
         passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
-        span = evidence(
-            record.text, None if passage is None else (start, stop), asked, lambda text: words.stems(connection, text)
-        )
-        hits.append(Hit(record, fused.scores[at], fused.parts[at], span, passage))
+        whole = Span(record.text, 0, len(record.text))
+        hits.append(Hit(record, fused.scores[at], fused.parts[at], whole, passage))
     return hits
+
+
+def _shown(hit: Hit, asked: frozenset[str]) -> Hit:
+    """With the evidence that this question finds in it."""
+    passage = None if hit.passage is None else (hit.passage.start, hit.passage.end)
+    return replace(hit, evidence=evidence(hit.record.text, passage, asked))
 
 
 def _ranked(hits: list[Hit], rankers: Sequence[Ranker], context: Context) -> list[Hit]:

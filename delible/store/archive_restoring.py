@@ -85,6 +85,8 @@ def restore(
     """Bring an own archive back in the caller's write transaction: all of it or nothing. Raises ArchiveRefused."""
     if not source.own:
         raise ArchiveRefused(f"{source.path.name}: another folder's key made it, so it can only be loaded as claims")
+    if connection.execute("SELECT value FROM meta WHERE name = 'key'").get != key:
+        raise InvalidInput("this folder took another key since it was opened; open it anew. Nothing was loaded")
     return _Restoring(connection, key, source, actor, progress).run()
 
 
@@ -98,6 +100,7 @@ class _Restoring:
         self.report = Restored(chain=source.complete and is_fresh(connection))
         self.common = 0  # events that this folder and the archive share
         self.seq = 0  # of the load
+        self.seen: int = connection.execute("SELECT max(seq) FROM events").get or 0  # views may stand here
         self.rows: dict[bytes, int] = {}  # what came back
         self.settings: dict[str, tuple[int | None, float]] = {}
         self.places: dict[str, tuple[int, str]] = {}
@@ -306,7 +309,7 @@ class _Restoring:
                 *(own, verdict, trust, own_hold, hold, line["hold"]["reason"], int(line["pinned"])),
                 *(self._time(line["happened"]), self._time(line["written"]), self._time(line["expires"])),
                 *(revises, self._row_of(line["duplicate_of"]), print_, count_tokens(self.connection, line["text"])),
-                *(line["changed"] if self.report.chain else None, int(line["claims"])),
+                *(self._changed(line), int(line["claims"])),
             ),
         )
         row = self.connection.last_insert_rowid()
@@ -328,7 +331,7 @@ class _Restoring:
             close_life(self.connection, [revises], self.seq)
 
     def _judged(self, line: Line, parents: list[int]) -> tuple[float, float, float, int, int]:
-        """Own trust, bound, effective trust, own hold, hold: as archived, and never above what the parents have here."""
+        """Own trust, bound, effective trust, own hold, hold: as archived, and never above what the parents have."""
         own, verdict, trust = (line["trust"][name] for name in ("own", "verdict", "effective"))
         own_hold, hold = line["hold"]["own"], line["hold"]["effective"]
         if self.report.chain:
@@ -350,6 +353,14 @@ class _Restoring:
         known = [(since, until) for since, until in lives if until is not None and until <= self.common]
         # What is history there is history here: closed by the event that brought it, where no shared event says when.
         return [*known, (self.seq, None)] if alive else known or [(self.seq, self.seq)]
+
+    def _changed(self, line: Line) -> int | None:
+        """The event of its last change. A view of the empty folder looks for what is after its own: one has to be."""
+        if not self.report.chain:
+            return None
+        hidden = all(since <= self.seen for since, _ in line["lives"])
+        changed: int | None = self.seq if hidden else line["changed"]
+        return changed
 
     def _place(self, path: str) -> tuple[int, str]:
         if path not in self.places:

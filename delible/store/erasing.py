@@ -334,11 +334,11 @@ def terms_left(connection: apsw.Connection, key: bytes, terms: frozenset[bytes])
 
 
 def living_content(connection: apsw.Connection) -> Iterator[bytes]:
-    """All that may lawfully lie in the files: what living records hold, and the words of the index. Not the ledger:
-    it holds none."""
+    """All that may lawfully lie in the files: what living records hold, the index's words, what the program says."""
+    yield b"SQLite format 3"
     for line in connection.execute(
-        "SELECT t.text, t.meta, t.notes, r.key, r.reference, r.author, r.hold_reason, t.media FROM records r JOIN texts"
-        " t ON t.row = r.row"
+        "SELECT t.text, t.meta, t.notes, r.key, r.reference, r.author, r.hold_reason, t.media, r.kind, r.channel,"
+        " t.type FROM records r JOIN texts t ON t.row = r.row"
     ):
         for value in line:
             if value:
@@ -356,12 +356,25 @@ def living_content(connection: apsw.Connection) -> Iterator[bytes]:
     for (term,) in connection.execute("SELECT DISTINCT term FROM temp.vocabulary"):
         yield term.encode()
     for (text,) in connection.execute(
-        "SELECT path FROM spaces UNION ALL SELECT path FROM exports UNION ALL SELECT spec FROM encoders UNION ALL"
-        " SELECT text FROM questions UNION ALL SELECT json_extract(body, '$.reason') FROM receipts UNION ALL SELECT sql"
-        " FROM sqlite_schema"
+        "SELECT path FROM spaces UNION ALL SELECT path FROM exports UNION ALL SELECT text FROM questions UNION ALL"
+        " SELECT spec FROM encoders UNION ALL SELECT name FROM encoders UNION ALL SELECT version FROM encoders UNION"
+        " ALL SELECT name FROM meta UNION ALL SELECT k FROM words_config UNION ALL SELECT sql FROM sqlite_schema"
     ):
         if text:
             yield text.encode()
+    for (stored,) in connection.execute("SELECT body FROM receipts"):
+        body = json.loads(stored)
+        # What a carrier says is somebody's else: one that quotes a record has left it here.
+        body["checks"] = [check for check in body["checks"] if not check[0].startswith("carrier ")]
+        yield json.dumps(body).encode()
+        yield str(body["reason"]).encode()
+
+
+def ledger_content(connection: apsw.Connection, key: bytes) -> Iterator[bytes]:
+    """What the ledger says in words, while its chain holds: what was put there without the key is not its own."""
+    if next(ledger.chain_breaks(connection, key), None) is None:
+        for line in connection.execute("SELECT DISTINCT actor, verb, kinds, counts FROM events"):
+            yield from (value.encode() for value in line)
 
 
 def probes(connection: apsw.Connection, rows: Sequence[int]) -> list[tuple[int, bytes]]:

@@ -66,7 +66,7 @@ def locomo(path: Path, naive: tzinfo = UTC) -> tuple[Conversation, ...]:
 
 def session_time(text: str, naive: tzinfo = UTC) -> datetime:
     """The time in UTC of "1:56 pm on 8 May, 2023", whatever the locale. Raises ValueError."""
-    found = re.fullmatch(r"(\d{1,2}):(\d\d) ?([ap])m on (\d{1,2}) (\w+),? (\d{4})", text.strip().lower())
+    found = re.fullmatch(r"(1[0-2]|0?[1-9]):([0-5]\d) ?([ap])m on (\d{1,2}) (\w+),? (\d{4})", text.strip().lower())
     if not found or found[5] not in MONTHS:
         raise ValueError("no session time")
     hour = int(found[1]) % 12 + (12 if found[3] == "p" else 0)

@@ -1,6 +1,7 @@
 """The one SQLite file: its tables, and how a connection to it is set up.
 
-Hazards behind the settings are measured in the design; each has a test in `tests/store/`. In short: text is written once and
+Hazards behind the settings are measured in the design; each has a test in `tests/store/`. In short: text is written
+once and
 deleted once (updates and random keys leave stale copies in page gaps), nothing is ever ANALYZEd (it keeps samples of
 keys),
 FTS5 has secure-delete of its own, sorts and journals stay in memory, and every hot statement names its index.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 CANDIDATES = 200  # by words and as many by vectors; 256 of 95,664 by sign bits held .9997 of the true best ten
 PARTS = 4  # nearest passages of a record that are scored exactly
-BESIDE = 150_000  # vectors from which a second thread pays for scanning them; below, waking it costs more
+BESIDE = 50_000  # vectors from which a second thread pays for scanning them (.9 ms for 100,000, waking it some .1)
 NOTHING = "nothing is remembered here yet"
 NOTHING_PASSES = "no record here passes the filter"
 

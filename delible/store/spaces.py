@@ -1,6 +1,7 @@
 """Spaces: paths such as `user/alice`; nothing crosses them unless asked to.
 
-A scope is a space alone (`user/alice`) or with all below it (`user/alice/**`; `**` is everything). Every row's words carry its
+A scope is a space alone (`user/alice`) or with all below it (`user/alice/**`; `**` is everything). Every row's words
+carry its
 scope: `x7` for space 7 itself and `u7` for it and each space above, so that a search is limited inside the index.
 """
 

@@ -1,6 +1,7 @@
 """The SQLite backend: connections, transactions, and SQLite's failures as typed errors.
 
-A connection never leaves a transaction with a cursor open, and read transactions are short: a reader that keeps an old snapshot
+A connection never leaves a transaction with a cursor open, and read transactions are short: a reader that keeps an
+old snapshot
 keeps forgotten bytes in the write-ahead log. Threads share a pool; processes share the file.
 """
 

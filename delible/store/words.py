@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 K1, B = 0.9, 0.15  # ours, for short records
 MOST_TERMS = 64  # distinct terms of a question that are looked up
-COMMON = 0.5  # a term in more than this share of the records tells little; left out while others remain
+COMMON = 0.5  # a term in more than this share of MANY records tells little; left out while others remain
+MANY = 1000
 
 # Code points, not Unicode categories: a row must be cut alike when it is erased, under any Python, or tokens stay.
 _HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -75,7 +76,11 @@ def unindex_row(connection: apsw.Connection, row: int, text: str, scope: str) ->
 
 def stems(connection: apsw.Connection, text: str) -> list[str]:
     """The stems of a text in order, as the vocabulary of `words` has them."""
-    cut = connection.fts5_tokenizer("porter", [*WORDS])
+    return _cut(connection, text, "porter", *WORDS)
+
+
+def _cut(connection: apsw.Connection, text: str, name: str, *options: str) -> list[str]:
+    cut = connection.fts5_tokenizer(name, [*options])
     return list(cut(text.encode(), apsw.FTS5_TOKENIZE_DOCUMENT, None, include_offsets=False, include_colocated=False))
 
 
@@ -122,7 +127,8 @@ def bm25(
     if not corpus.size:
         return scores
     found = [posting for posting in _postings(connection, corpus, terms, grams) if len(posting[0])]
-    found = [posting for posting in found if len(posting[0]) <= COMMON * corpus.size] or found
+    if corpus.size >= MANY:
+        found = [posting for posting in found if len(posting[0]) <= COMMON * corpus.size] or found
     for positions, counts in found:
         frequency = len(positions)
         rarity = np.log(1 + (corpus.size - frequency + 0.5) / (frequency + 0.5))
@@ -145,7 +151,7 @@ def _postings(
         seen.add(cut)
         hits = [_lookup(connection, corpus, "words", term, cut)]
         if grown:
-            hits.append(_lookup(connection, corpus, "grams", term, (term.lower(),)))
+            hits.append(_lookup(connection, corpus, "grams", term, tuple(_cut(connection, term, *WORDS))))
         found.append(_placed(corpus, *(np.concatenate(pieces) for pieces in zip(*hits, strict=True))))
     for gram in dict.fromkeys(grams) if grown else ():
         if len(seen) == MOST_TERMS:

@@ -1,6 +1,7 @@
 """Writing: drafts become rows in one transaction. Screening and encoding happened before, with no lock held.
 
-Order: what was forgotten is left out; the same writing twice gives the first record; parents must be there and visible; trust is
+Order: what was forgotten is left out; the same writing twice gives the first record; parents must be there and
+visible; trust is
 the minimum over the lineage, a hold flows down it; then event, record, text, words, life, lineage, vectors, bits.
 """
 
@@ -76,6 +77,8 @@ class Written(NamedTuple):
 
 
 class Parent(NamedTuple):
+    """What a child takes from a parent."""
+
     row: int
     trust: float
     hold: int

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from delible.cli.app import app
+from delible.core.settings import settings
 
 
 class Shell:
@@ -23,6 +24,7 @@ class Shell:
         }
 
     def __call__(self, *arguments, input=None, code=0):
+        settings.cache_clear()  # a process reads them once; here every command is one of its own
         done = CliRunner().invoke(app, list(map(str, arguments)), input=input, env=self.env, prog_name="delible")
         assert done.exit_code == code, f"exit code {done.exit_code}\n{done.output}"
         return done

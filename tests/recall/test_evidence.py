@@ -9,7 +9,11 @@ from delible.recall.question import question_terms, stems_of
 
 FILLER = "The weather stayed grey for most of that week and nobody minded much. "
 LETTER = (
-    FILLER + "Margaux moved to Lyon in March. " + FILLER + "Her brother Paul keeps bees behind the old mill. " + FILLER * 3
+    FILLER
+    + "Margaux moved to Lyon in March. "
+    + FILLER
+    + "Her brother Paul keeps bees behind the old mill. "
+    + FILLER * 3
 )
 
 

@@ -22,7 +22,10 @@ def test_the_score_is_the_sum_of_both_standardised():
     assert fused.order.tolist() == [2, 0, 1]
     assert fused.scores == pytest.approx([root, 0, -root], abs=1e-6)
     assert fused.parts[1] == pytest.approx({"words": -root, "meaning": root, "bm25": 0, "cosine": 0.9}, abs=1e-6)
-    assert all(part["words"] + part["meaning"] == pytest.approx(score) for part, score in zip(fused.parts, fused.scores, strict=True))
+    assert all(
+        part["words"] + part["meaning"] == pytest.approx(score)
+        for part, score in zip(fused.parts, fused.scores, strict=True)
+    )
 
 
 def test_a_side_on_which_all_are_equal_says_nothing():

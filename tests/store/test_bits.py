@@ -5,7 +5,6 @@ import pytest
 
 from delible.store.bits import as_words, distances, nearest, rotation, sign_bits, width
 
-
 FIRST = [0.0389912, -0.0561086, -0.0365205]
 LAST = [0.0506117, -0.0389935, 0.0096432]
 

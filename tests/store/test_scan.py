@@ -111,6 +111,7 @@ def test_a_short_field_is_found_whole_wherever_it_lies(word, before):
         [find, *_] = look(b"." * before + form, needles)
         assert find.offset == before
     assert look(word[1:].encode() + b"." * before, needles) == []
+    assert look(b"." * before + word.encode("utf-16-le")[:-1], needles) == []  # its last byte, a zero, is not there
 
 
 def test_a_field_of_three_letters_is_not_looked_for():

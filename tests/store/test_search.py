@@ -39,7 +39,9 @@ class House:
         self.store = SQLite(folder)
         self.views = Views()
         with self.store.writing() as c:
-            c.execute("INSERT INTO encoders(encoder, name, version, dimension, spec) VALUES (1, 'toy', '1', ?, 'toy')", (D,))
+            c.execute(
+                "INSERT INTO encoders(encoder, name, version, dimension, spec) VALUES (1, 'toy', '1', ?, 'toy')", (D,)
+            )
 
     def put(self, text, *X, space="user/alice", passages=None, **fields):
         draft = Draft(text, space, **fields)
@@ -49,7 +51,10 @@ class House:
             return write(c, self.store.key, [draft], "test")[0].row
 
     def put_many(self, count, space="user/alice"):
-        drafts = [Draft(f"note number{n} of many", space, embedded=[Embedded(1, [(0, 4)], vector(n)[None])]) for n in range(count)]
+        drafts = [
+            Draft(f"note number{n} of many", space, embedded=[Embedded(1, [(0, 4)], vector(n)[None])])
+            for n in range(count)
+        ]
         with self.store.writing() as c:
             return [written.row for written in write(c, self.store.key, drafts, "test")]
 
@@ -131,7 +136,12 @@ def test_nothing_of_another_space_enters_neither_row_nor_score_nor_count(house):
     mine = [house.put("tea in the tin", vector(1)), house.put("a walk", vector(2)), house.put("a song", vector(3))]
     before = house.find("tea tin", vector(1))
     for n in range(20):
-        house.put("tea tea tin and a lot more of it", between(vector(1), vector(50 + n), 0.01), space="user/alice/work", duplicates="keep")
+        house.put(
+            "tea tea tin and a lot more of it",
+            between(vector(1), vector(50 + n), 0.01),
+            space="user/alice/work",
+            duplicates="keep",
+        )
     after = house.find("tea tin", vector(1))
     assert after.rows.tolist() == mine and after.count == 3
     assert (after.bm25 == before.bm25).all() and (after.cosine == before.cosine).all()
@@ -197,7 +207,9 @@ def test_candidates_are_the_best_by_words_and_the_best_by_vectors(house):
 
 def test_among_equal_scores_the_same_rows_are_chosen_each_time(house):
     with house.store.writing() as c:
-        write(c, house.store.key, [Draft("the same words", "user/alice", duplicates="keep") for _ in range(300)], "test")
+        write(
+            c, house.store.key, [Draft("the same words", "user/alice", duplicates="keep") for _ in range(300)], "test"
+        )
     found = house.find("same words", candidates=20)
     assert found.rows.tolist() == list(range(1, 21))
 
@@ -208,7 +220,11 @@ def test_a_second_thread_gives_the_same(house, monkeypatch):
     monkeypatch.setattr(search, "BESIDE", 0)
     with ThreadPoolExecutor(1) as pool:
         beside = house.find("number7 number9", vector(7), pool=pool)
-    assert (alone.rows == beside.rows).all() and (alone.cosine == beside.cosine).all() and (alone.bm25 == beside.bm25).all()
+    assert (
+        (alone.rows == beside.rows).all()
+        and (alone.cosine == beside.cosine).all()
+        and (alone.bm25 == beside.bm25).all()
+    )
 
 
 def test_a_limited_and_a_wide_search_agree(house):

@@ -25,7 +25,9 @@ class House:
     def __init__(self, folder):
         self.store = SQLite(folder)
         with self.store.writing() as c:
-            c.execute("INSERT INTO encoders(encoder, name, version, dimension, spec) VALUES (1, 'toy', '1', ?, 'toy')", (D,))
+            c.execute(
+                "INSERT INTO encoders(encoder, name, version, dimension, spec) VALUES (1, 'toy', '1', ?, 'toy')", (D,)
+            )
 
     def write(self, *texts, space="user/alice", parts=1, **fields):
         drafts = [Draft(text, space, **fields) for text in texts]
@@ -112,7 +114,10 @@ def same(one, other):
             mine = np.flatnonzero(owners == at)
             lines[int(view.rows[at])] = (
                 [view.records[name][at].item() for name in ("space", "happened", "expires", "trust", "length")],
-                [(view.vectors["part"][v].item(), view.vectors["vector"][v].item(), view.bits[:, v].tolist()) for v in mine],
+                [
+                    (view.vectors["part"][v].item(), view.vectors["vector"][v].item(), view.bits[:, v].tolist())
+                    for v in mine
+                ],
             )
         return lines
 
@@ -162,9 +167,9 @@ def test_held_superseded_and_sealed_records_are_not_in_it(house, cached):
 
 
 def test_a_record_below_the_trust_that_its_space_asks_for_is_not_in_it(house, cached):
-    high, = house.write("said by the user")
-    low, = house.write("read in a document", channel="document")
-    other, = house.write("read elsewhere", channel="document", space="user/bob")
+    (high,) = house.write("said by the user")
+    (low,) = house.write("read in a document", channel="document")
+    (other,) = house.write("read elsewhere", channel="document", space="user/bob")
     assert house.rows(EVERYTHING, cache=cached) == [high, low, other]
     house.change(lambda c: (c.execute("UPDATE spaces SET read_trust = 0.5 WHERE path = 'user/alice'"), house.event()))
     assert house.rows(EVERYTHING, cache=cached) == [high, other]
@@ -172,8 +177,8 @@ def test_a_record_below_the_trust_that_its_space_asks_for_is_not_in_it(house, ca
 
 
 def test_expiry_of_a_record_or_its_space_is_compared_at_each_recall(house, cached):
-    soon, = house.write("parked on level 3", expires=100)
-    never, = house.write("prefers tea")
+    (soon,) = house.write("parked on level 3", expires=100)
+    (never,) = house.write("prefers tea")
     assert house.rows(now=99, cache=cached) == [soon, never] and house.rows(now=100, cache=cached) == [never]
     house.change(lambda c: (c.execute("UPDATE spaces SET expires = 200 WHERE path = 'user/alice'"), house.event()))
     assert house.rows(now=199, cache=cached) == [never] and house.rows(now=200, cache=cached) == []
@@ -181,7 +186,7 @@ def test_expiry_of_a_record_or_its_space_is_compared_at_each_recall(house, cache
 
 def test_a_released_record_comes_back_between_the_others_with_its_vectors(house, cached):
     house.write("one")
-    held, = house.write("two", hold=1)
+    (held,) = house.write("two", hold=1)
     house.write("three")
     assert held not in house.rows(cache=cached)
     house.release(held)
@@ -197,7 +202,11 @@ def test_a_view_that_was_advanced_equals_one_that_was_read_anew(house, cached):
         row = r.randint(1, max(1, house.rows(EVERYTHING)[-1]))
         what = r.choice(["write", "hold", "release", "close", "seal", "revive", "expires", "trust", "parts"])
         if what in ("write", "parts"):
-            house.write(f"new {step}" * r.randint(1, 9), space=r.choice(["user/alice", "user/bob"]), parts=1 + 2 * (what == "parts"))
+            house.write(
+                f"new {step}" * r.randint(1, 9),
+                space=r.choice(["user/alice", "user/bob"]),
+                parts=1 + 2 * (what == "parts"),
+            )
         elif what == "revive":
             if row not in sealed and row not in house.rows(EVERYTHING):
                 with house.store.reading() as c:
@@ -238,7 +247,7 @@ def test_an_older_snapshot_sees_what_it_saw_when_others_have_gone_on(house, cach
     with house.store.reading() as old:
         before = views.build(old, ALICE, 1, views.last_event(old))
         house.view(BOB, cache=cached)
-        row, = house.write("written later")
+        (row,) = house.write("written later")
         house.close(7)
         ahead = house.view(cache=cached)
         assert row in ahead.rows and 7 not in ahead.rows[ahead.visible(0)]
@@ -290,7 +299,7 @@ def test_as_of_shows_what_lived_then_but_nothing_held_or_forgotten_today(house):
     a, b, c = house.write("a", "b", "c")
     then = house.last()
     house.close(a)
-    later, = house.write("d")
+    (later,) = house.write("d")
     assert house.past(then) == [a, b, c] and house.past(house.last()) == [b, c, later] and house.past(0) == []
     house.hold(b)
     house.seal(c)
@@ -298,7 +307,7 @@ def test_as_of_shows_what_lived_then_but_nothing_held_or_forgotten_today(house):
 
 
 def test_a_record_that_lives_again_is_seen_at_both_times_and_not_between(house):
-    row, = house.write("came and went")
+    (row,) = house.write("came and went")
     first = house.last()
     house.close(row)
     gone = house.last()
@@ -320,11 +329,27 @@ def test_a_record_that_gets_its_vector_later_is_found_by_it(house, cached):
 
     def add(c):
         house.event("reembed")
-        c.execute("INSERT INTO vectors(vector, encoder, row, part, start, stop, value) VALUES (9, 1, ?, 0, 0, 5, x'00')", (written.row,))
+        c.execute(
+            "INSERT INTO vectors(vector, encoder, row, part, start, stop, value) VALUES (9, 1, ?, 0, 0, 5, x'00')",
+            (written.row,),
+        )
         c.execute("INSERT INTO bits(vector, encoder, row, part, bits) VALUES (9, 1, ?, 0, zeroblob(8))", (written.row,))
 
     house.change(add)
     assert len(house.view(cache=cached).owners) == 1
+
+
+def test_an_encoder_that_becomes_known_later_is_read_anew(house, cached):
+    house.change(lambda c: c.execute("DELETE FROM encoders"))
+    house.write("one", "two")
+    assert house.view(cache=cached).bits.shape == (0, 0)
+    house.change(
+        lambda c: c.execute(
+            "INSERT INTO encoders(encoder, name, version, dimension, spec) VALUES (1, 'toy', '1', ?, 'toy')", (D,)
+        )
+    )
+    house.write("three")
+    assert house.view(cache=cached).bits.shape == (1, 3)
 
 
 def test_sign_bits_of_a_wrong_length_are_named_as_damage(house):
@@ -357,7 +382,8 @@ def test_a_small_scope_is_read_afresh_and_not_kept(house):
     assert len(house.rows(cache=cache)) == 302 and len(cache._entries) == 1
 
 
-LIVING = ["SEARCH e USING COVERING INDEX erasures_row (row=?)", "SEARCH l EXISTS USING COVERING INDEX lives_until (until=? AND row=?)"]
+SEALED = "SEARCH e USING INDEX erasures_open (phase<?)"
+LIVING = [SEALED, "SEARCH l EXISTS USING COVERING INDEX lives_until (until=? AND row=?)"]
 GIVEN = "SCAN c VIRTUAL TABLE INDEX 1:"
 PLANS = {
     "walk": ["SCAN r", *LIVING],
@@ -366,7 +392,10 @@ PLANS = {
         *(GIVEN, "SEARCH r USING INTEGER PRIMARY KEY (rowid=?)", LIVING[0]),
         "SEARCH l EXISTS USING PRIMARY KEY (row=?)",
     ],
-    "past": ["SCAN r", "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)", LIVING[0], "SEARCH l EXISTS USING PRIMARY KEY (row=? AND since<?)"],
+    "past": [
+        *("SCAN r", SEALED, "SEARCH s USING INTEGER PRIMARY KEY (rowid=?)"),
+        "SEARCH l EXISTS USING PRIMARY KEY (row=? AND since<?)",
+    ],
     "bits": [
         GIVEN,
         "SEARCH v USING COVERING INDEX sqlite_autoindex_vectors_1 (encoder=? AND row=?)",

@@ -1,4 +1,4 @@
-"""Runs one system and times its calls: `python worker.py SYSTEM`, a line of JSON in, lines of JSON out.
+"""Runs one system and times its calls: `python worker.py SYSTEM | FILE.py`, a line of JSON in, lines of JSON out.
 
     {"do": "open", "folder": .., "corpus": .., "encoder": "given"}   > {"ok": true, "versions": {..}}
     {"do": "fill", "start": 0, "stop": 1000, "spaces": 1}            > {"done": 500} .. {"ok": true, "seconds": ..}
@@ -146,7 +146,8 @@ class Worker:
 
 
 def _load(name: str) -> Any:
-    spec = importlib.util.spec_from_file_location(f"peer_{name}", HERE / f"{name}.py")
+    file = Path(name) if name.endswith(".py") else HERE / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"peer_{file.stem}", file)
     if spec is None or spec.loader is None:
         raise SystemExit(f"no system {name!r}")
     module = importlib.util.module_from_spec(spec)

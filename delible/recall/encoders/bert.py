@@ -45,8 +45,8 @@ READ = 100_000  # characters of a text that are tokenised at most: a window of 2
 class BertEncoder:
     """Vectors of texts, each the same whatever stands beside it in the batch (to float32 rounding).
 
-    Nothing is loaded before the first text; `load()` does it ahead. Threads may share it. A forked child loads anew, and
-    must end by `os._exit`, as multiprocessing's do: ONNX Runtime waits for its parent's threads otherwise.
+    Nothing is loaded before the first text; `load()` does it ahead. Threads may share it. A forked child loads anew,
+    and must end by `os._exit`, as multiprocessing's do: ONNX Runtime waits for its parent's threads otherwise.
     """
 
     accepts = frozenset({"text"})

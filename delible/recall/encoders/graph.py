@@ -26,7 +26,8 @@ BLOCK = 64  # weights that share one int8 scale, along a row, where scales go by
 BY_BLOCK = ("qkv",)
 """Products whose scales go by block instead of by row, when int8.
 
-Measured on 693 passages of 24 pieces, two cores; cosine with float32, and share of the ten nearest that stay:
+Measured (one run each, other work beside) on 693 passages of 24 pieces, two cores, graph only;
+cosine with float32, and share of the ten nearest that stay:
 all by row .9973 / .94, 709 passages/s; qkv by block .9985 / .95, 600; all by block .9994 / .97, 426. One scale for the
 whole batch (DynamicQuantizeLinear): .9922 / .88, 661, and a text's vector moved with its neighbours (cosine .981).
 """

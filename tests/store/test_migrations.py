@@ -1,0 +1,294 @@
+"""Migrations: copied first, killed anywhere, resumed, verified; no copy is left behind. Schema 1 is the first, so the
+steps here are made up: in schema 0 vectors had no checksums, in schema -1 nobody knew the length of a text."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import zlib
+from pathlib import Path
+
+import apsw
+import numpy as np
+import pytest
+
+from delible.core.errors import CorruptStore, DiskFull, NewerSchema, ReadOnlyStore, StoreLocked
+from delible.store import encoders, migrations, schema
+from delible.store.migrations import MIGRATIONS, Migration, check_version, estimate, is_pending, migrate
+from delible.store.sqlite import SQLite
+from delible.store.words import count_tokens
+from delible.store.writing import Draft, Embedded, write
+
+ROOT = Path(__file__).parents[2]
+SECRET = "the canary sings at seven in Zanzibar"
+
+
+def checksums(connection, done):
+    rows = connection.execute(
+        "SELECT vector, value FROM vectors WHERE vector > ? ORDER BY vector LIMIT 10", (done,)
+    ).fetchall()
+    for vector, value in rows:
+        connection.execute("UPDATE vectors SET checksum = ? WHERE vector = ?", (zlib.crc32(value), vector))
+    return rows[-1][0] if rows else None
+
+
+def lengths(connection, done):
+    rows = connection.execute("SELECT row, text FROM texts WHERE row > ? ORDER BY row LIMIT 10", (done,)).fetchall()
+    for row, text in rows:
+        connection.execute("UPDATE records SET length = ? WHERE row = ?", (count_tokens(connection, text), row))
+    return rows[-1][0] if rows else None
+
+
+STEPS = {
+    -1: Migration(lengths, lambda connection: connection.execute("SELECT count(*) FROM texts").get, rate=10_000.0),
+    0: Migration(checksums, lambda connection: connection.execute("SELECT count(*) FROM vectors").get, rate=1000.0),
+}
+
+
+class Model:
+    name, version, dimension = "toy", "1", 64
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder of schema -1 with 95 records."""
+    folder = tmp_path / "old.mem"
+    store = SQLite(folder)
+    X = np.random.default_rng(0).standard_normal((1, 64)).astype(np.float32)
+    with store.writing() as connection:
+        number = encoders.register(connection, Model, "toy")
+        drafts = [Draft(f"Record {n}: {SECRET}.", "main", embedded=[Embedded(number, [(0, 9)], X)]) for n in range(95)]
+        write(connection, store.key, drafts, "a test")
+    store.close()
+    connection = apsw.Connection(str(folder / "store.db"))
+    connection.execute(
+        "UPDATE vectors SET checksum = 0; UPDATE records SET length = 0; PRAGMA user_version = -1"
+    ).fetchall()
+    connection.close()
+    return folder
+
+
+def asked(folder, statement):
+    connection = apsw.Connection(str(folder / "store.db"))
+    try:
+        return connection.execute(statement).get
+    finally:
+        connection.close()
+
+
+def whole(folder):
+    assert asked(folder, "PRAGMA user_version") == 1
+    assert asked(folder, "SELECT count(*) FROM meta WHERE name = 'migration'") == 0
+    assert asked(folder, "SELECT count(*) FROM vectors WHERE checksum = 0") == 0
+    assert asked(folder, "SELECT count(*) FROM records WHERE length = 0") == 0
+    assert asked(folder, "SELECT count(*) FROM records") == 95
+    assert list((folder / "tmp").iterdir()) == []
+    store = SQLite(folder)
+    store.close()
+    return True
+
+
+def test_schema_1_is_the_first():
+    assert schema.VERSION == 1 and MIGRATIONS == {}
+
+
+def test_an_older_folder_goes_through_every_step_and_no_copy_is_left(old):
+    told = []
+    done = migrate(old, lambda what, done, total: told.append((what, done, total)), STEPS)
+    assert (done.before, done.after, done.work) == (-1, 1, 190)
+    assert whole(old)
+    steps = list(dict.fromkeys(what.partition(",")[0] for what, _, _ in told))
+    assert steps == ["copying the memory first", "schema -1 to 0", "schema 0 to 1"]
+    assert [each[1:] for each in told if each[0].startswith("schema 0")][:3] == [(0, 95), (10, 95), (20, 95)]
+    assert migrate(old, migrations=STEPS) is None
+
+
+def test_it_says_beforehand_how_long_it_takes(old):
+    connection = apsw.Connection(str(old / "store.db"))
+    size = os.path.getsize(old / "store.db")
+    assert estimate(connection, STEPS) == pytest.approx(size / migrations.COPIED + 95 / 10_000 + 95 / 1000, rel=0.2)
+    assert is_pending(connection)
+    connection.close()
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[3])
+from test_migrations import STEPS
+from delible.store import migrations
+def trace(step):
+    if step == sys.argv[2]:
+        os.kill(os.getpid(), signal.SIGKILL)
+migrations.trace = trace
+migrations.migrate(Path(sys.argv[1]), migrations=STEPS)
+"""
+
+
+def killed(folder, step):
+    script = [sys.executable, "-c", KILLED, str(folder), step, str(Path(__file__).parent)]
+    return subprocess.run(script, cwd=ROOT, check=False).returncode
+
+
+@pytest.mark.parametrize(
+    "step", ["copy", "copied", "batch -1 0", "batch -1 40", "batch 0 0", "batch 0 50", "verify", "shred"]
+)
+def test_killed_at_any_step_it_goes_on_where_it_was(old, step):
+    assert killed(old, step) == -signal.SIGKILL
+    begun = step not in ("copy", "copied", "shred")
+    connection = apsw.Connection(str(old / "store.db"))
+    assert is_pending(connection) == (step != "shred")
+    if begun:
+        assert check_version(connection) == 1  # an older program refuses it from now on
+        state = json.loads(connection.execute("SELECT value FROM meta WHERE name = 'migration'").get)
+        if step.startswith("batch"):
+            assert [state["at"], state["done"]] == [int(part) for part in step.split()[1:]]
+    connection.close()
+    if step == "shred":  # only the copy was left, and what opens the folder sweeps `tmp/`
+        [left] = (old / "tmp").iterdir()
+        assert SECRET.encode() in left.read_bytes()
+        left.unlink()
+    else:
+        resumed = []
+        migrate(old, lambda what, done, total: resumed.append((what, done)), STEPS)
+        assert any(what.startswith("copying") for what, _ in resumed) == (not begun)
+        if step == "batch -1 40":
+            assert next(done for what, done in resumed if what.startswith("schema -1")) == 40
+    assert whole(old)
+
+
+def test_killed_again_and_again_it_still_ends(old):
+    for done in range(0, 95, 10):
+        assert killed(old, f"batch 0 {done}") == -signal.SIGKILL
+    assert killed(old, "never") == 0
+    assert whole(old)
+
+
+def test_the_copy_is_private_and_whole_and_overwritten_before_it_goes(old, monkeypatch):
+    seen = {}
+
+    def look(step):
+        copy = old / "tmp" / "store.db.before--1"
+        if step == "batch 0 0":
+            seen["mode"] = os.stat(copy).st_mode & 0o777
+            seen["rows"] = asked_of(copy)
+            seen["file"] = open(copy, "rb")  # noqa: SIM115  still open when it is unlinked
+            seen["bytes"] = SECRET.encode() in copy.read_bytes()
+
+    def asked_of(copy):
+        connection = apsw.Connection(f"file:{copy}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+        try:
+            return connection.execute(
+                "SELECT count(*), max(length), max(checksum) FROM records JOIN vectors USING (row)"
+            ).fetchone()
+        finally:
+            connection.close()
+
+    monkeypatch.setattr(migrations, "trace", look)
+    migrate(old, migrations=STEPS)
+    assert seen["mode"] == 0o600 and seen["rows"] == (95, 0, 0) and seen["bytes"]
+    with seen["file"] as file:
+        assert set(file.read()) == {0}
+
+
+def test_without_room_for_the_copy_nothing_is_changed(old, monkeypatch):
+    before = (old / "store.db").read_bytes()
+    monkeypatch.setattr(migrations, "SPARE", 2**60)
+    with pytest.raises(DiskFull, match="MiB free"):
+        migrate(old, migrations=STEPS)
+    assert (old / "store.db").read_bytes() == before and list((old / "tmp").iterdir()) == []
+
+
+def test_a_folder_that_somebody_has_open_is_not_migrated(old):
+    other = apsw.Connection(str(old / "store.db"))
+    other.execute("SELECT count(*) FROM records").fetchall()
+    with pytest.raises(StoreLocked):
+        migrate(old, migrations=STEPS, timeout=0.1)
+    other.close()
+    assert asked(old, "PRAGMA user_version") == -1
+    migrate(old, migrations=STEPS)
+    assert whole(old)
+
+
+def test_while_it_is_migrated_nobody_else_gets_in(old, monkeypatch):
+    seen = []
+
+    def look(step):
+        if step == "batch 0 20":
+            script = "import apsw, sys\nc = apsw.Connection(sys.argv[1])\n"
+            script += "try: c.execute('SELECT 1 FROM records').fetchall()\n"
+            script += "except apsw.BusyError: print('busy')"
+            told = subprocess.run(
+                [sys.executable, "-c", script, str(old / "store.db")], capture_output=True, text=True, check=True
+            )
+            seen.append(told.stdout.strip())
+
+    monkeypatch.setattr(migrations, "trace", look)
+    migrate(old, migrations=STEPS)
+    assert seen == ["busy"]
+
+
+@pytest.mark.parametrize("harm", ["DELETE FROM lives WHERE row = 7", "DELETE FROM texts WHERE row = 7"])
+def test_a_result_that_does_not_verify_is_put_back(old, harm):
+    def careless(connection, done):
+        connection.execute(harm)
+
+    steps = {**STEPS, 0: Migration(careless, lambda connection: 1, rate=1.0)}
+    with pytest.raises(CorruptStore, match="put back as it was"):
+        migrate(old, migrations=steps)
+    assert (
+        asked(old, "PRAGMA user_version") == -1
+        and asked(old, "SELECT count(*) FROM texts JOIN lives USING (row)") == 95
+    )
+    assert asked(old, "SELECT count(*) FROM meta WHERE name = 'migration'") == 0
+    assert list((old / "tmp").iterdir()) == []
+    migrate(old, migrations=STEPS)
+    assert whole(old)
+
+
+def test_a_batch_that_fails_leaves_the_batches_before_it(old):
+    def breaks(connection, done):
+        if done >= 30:
+            connection.execute("UPDATE vectors SET checksum = 5")
+            raise OSError("the disk went away")
+        return checksums(connection, done)
+
+    with pytest.raises(OSError, match="went away"):
+        migrate(old, migrations={**STEPS, 0: Migration(breaks, STEPS[0].total, rate=1000.0)})
+    assert asked(old, "SELECT count(*) FROM vectors WHERE checksum = 5") == 0
+    assert asked(old, "SELECT count(*) FROM vectors WHERE checksum != 0") == 30
+    migrate(old, migrations=STEPS)
+    assert whole(old)
+
+
+def test_a_newer_folder_is_refused_without_a_byte_changed(old):
+    migrate(old, migrations=STEPS)
+    connection = apsw.Connection(str(old / "store.db"))
+    connection.pragma("user_version", schema.VERSION + 1)
+    connection.close()
+    before = {path: path.read_bytes() for path in old.rglob("*") if path.is_file()}
+    connection = apsw.Connection(str(old / "store.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    with pytest.raises(NewerSchema, match="upgrade"):
+        check_version(connection)
+    connection.close()
+    with pytest.raises(NewerSchema):
+        SQLite(old)
+    assert {path: path.read_bytes() for path in old.rglob("*") if path.is_file() and path.name == "store.db"} == {
+        path: data for path, data in before.items() if path.name == "store.db"
+    }
+
+
+def test_a_schema_that_never_was_is_refused(old):
+    connection = apsw.Connection(str(old / "store.db"))
+    connection.pragma("user_version", -7)
+    connection.close()
+    with pytest.raises(CorruptStore, match="no Delible ever wrote"):
+        migrate(old, migrations=STEPS)
+    assert asked(old, "PRAGMA user_version") == -7
+
+
+def test_a_read_only_folder_is_not_migrated(old, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
+    with pytest.raises(ReadOnlyStore):
+        migrate(old, migrations=STEPS)
