@@ -74,6 +74,7 @@ class Measured:
         while b"\n" not in self._buffer:
             left = None if self._deadline is None else self._deadline - time.monotonic()
             if left is not None and (left <= 0 or not self._selector.select(left)):
+                self._process.kill()
                 raise Stopped(f"stopped after {self._allowed:,.0f} s in {verb}" + (f" at {done:,}" if done else ""))
             read = os.read(self._out.fileno(), 1 << 16)
             if not read:

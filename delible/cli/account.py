@@ -68,7 +68,7 @@ def ledger(
             f"{number(len(events), 'event')}; there may be more. Next: {call.again(f'ledger --after {events[-1].seq}')}"
         )
     else:
-        say(f"{number(len(events), 'event')}. Next: {call.again('ledger --verify')}")
+        call.hint(f"{number(len(events), 'event')}. Next: {call.again('ledger --verify')}")
 
 
 @command(app, leave=("space",))
@@ -86,7 +86,7 @@ def compact(call: Call) -> None:
         sizes = memory.compact()
     if not call.give(sizes):
         put(f"{sizes['before']:,} bytes before, {sizes['after']:,} after")
-    say(f"Compacted. Next: {call.again('stats')}")
+    call.hint(f"Compacted. Next: {call.again('stats')}")
 
 
 def _report(call: Call, findings: Sequence[Finding], what: str) -> None:
@@ -104,6 +104,6 @@ def _report(call: Call, findings: Sequence[Finding], what: str) -> None:
             if finding.advice and not finding.ok:
                 put(wrapped(finding.advice, indent=" " * (room + 10), first=" " * (room + 10)))
     if wrong:
-        say(f"{len(wrong):,} of {number(len(findings), 'check')} failed. Next: do what stands below each of them")
+        call.hint(f"{len(wrong):,} of {number(len(findings), 'check')} failed. Next: do what stands below each of them")
         raise typer.Exit(1)
-    say(f"The {what} holds: {number(len(findings), 'check')}. Next: {call.again('stats')}")
+    call.hint(f"The {what} holds: {number(len(findings), 'check')}. Next: {call.again('stats')}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, get_type_hints
@@ -14,7 +14,7 @@ import typer
 
 from delible.cli.failures import start_logging
 from delible.cli.options import EncoderName, Folder, Json, Space, Verbose
-from delible.cli.screen import give, stamp
+from delible.cli.screen import give, say, stamp, wrapped
 from delible.core.times import zone
 
 if TYPE_CHECKING:
@@ -61,6 +61,17 @@ class Call:
         if self.json:
             give(document)
         return self.json
+
+    def hint(self, line: str) -> None:
+        """What to do next, for a person: to stderr."""
+        if not self.json:
+            say(line)
+
+    def note(self, notes: Iterable[str]) -> None:
+        """What the memory has to say of an answer, to stderr; with --json it stands in the answer."""
+        if not self.json:
+            for note in notes:
+                say(wrapped(note, indent="      ", first="note: "))
 
     def again(self, command: str) -> str:
         """A command to type next, for this folder and, where the command takes one, this space."""

@@ -44,7 +44,7 @@ def export(
         put(f"{number(done.records, 'record')}, {done.bytes:,} bytes, in {clean(file)}")
     say("Receipts of later forgets name this file: no forget reaches into it.")
     with_key = f" --key-file {quoted(key_file)}" if key_file else ""
-    say(f"Next: delible load {quoted(file)} -p FOLDER{with_key}")
+    call.hint(f"Next: delible load {quoted(file)} -p FOLDER{with_key}")
 
 
 @command(app)
@@ -74,6 +74,5 @@ def load(
         say(f"refused: {clean(refused)}")
     if len(report.refused) > SHOWN:
         say(f"and {len(report.refused) - SHOWN:,} more; --json lists all")
-    for note in report.notes:
-        say(f"note: {clean(note)}")
-    say(f"Next: {call.again('list')}")
+    call.note(report.notes)
+    call.hint(f"Next: {call.again('list')}")

@@ -28,8 +28,7 @@ def revise(
         record = memory.revise(id, sys.stdin.read().rstrip("\n") if text == "-" else text, reason=reason)
     if not call.give(documents.of_record(record)):
         put(record.id)
-    for note in record.notes:
-        say(f"note: {clean(note)}")
+    call.note(record.notes)
     if record.held:
         say(f"held, out of recall: {clean(record.hold_reason or 'the one before it is held')}")
-    say(f"Revised. Next: {call.again(f'history {record.id}')}")
+    call.hint(f"Revised. Next: {call.again(f'history {record.id}')}")

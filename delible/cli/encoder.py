@@ -34,7 +34,7 @@ def install(call: Call) -> None:
     with Working("Installing"):
         install_files()
     call.give({"installed": "minilm"})
-    say(f"The default encoder is installed. Next: {call.again('tour')}")
+    call.hint(f"The default encoder is installed. Next: {call.again('tour')}")
 
 
 @command(app, leave=("space", "encoder"))
@@ -52,7 +52,7 @@ def use(
         found = memory.encoder()
     if not call.give({"encoder": found, "records": records}):
         put(f"{number(records, 'record')} got vectors of {clean(str(found['name']))}")
-    say(f"Next: {call.again('recall QUESTION')}")
+    call.hint(f"Next: {call.again('recall QUESTION')}")
 
 
 def show(call: Call) -> None:
@@ -65,6 +65,6 @@ def show(call: Call) -> None:
                 value = ", ".join(f"{inner.replace('_', ' ')} {known}" for inner, known in value.items())
             put(f"{name.replace('_', ' '):<12}  {clean(str(value))}")
     if found.get("changing_to"):
-        say(f"A change is under way. Next: {call.again('encoder use SPEC')} with the same SPEC goes on with it")
+        call.hint(f"A change is under way. Next: {call.again('encoder use SPEC')} with the same SPEC goes on with it")
     else:
-        say(f"Next: {call.again('encoder use SPEC')}")
+        call.hint(f"Next: {call.again('encoder use SPEC')}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +26,8 @@ def reported() -> Iterator[None]:
         log.debug("%s", frames(error))
         _stop(f"error: {clean(' '.join(str(error).split()))}", error.exit_code)
     except (KeyboardInterrupt, typer.Abort):
-        _stop("stopped; what was reported as done is kept", 130)
+        # The terminal has shown ^C on the line of a question.
+        _stop(("\n" if sys.stderr.isatty() else "") + "stopped; what was reported as done is kept", 130)
     except BrokenPipeError:
         raise
     except Exception as error:

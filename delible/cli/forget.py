@@ -58,7 +58,7 @@ def forget(
         if dry_run and before:
             if not call.give(documents.of_preview(before)):
                 show_preview(before, memory)
-                say(f"Nothing was changed. Next: the same with --preview {before.digest} --reason WHY")
+                call.hint(f"Nothing was changed. Next: the same with --preview {before.digest} --reason WHY")
             return
         if before and len(before.ids) > 1 and person_present():
             show_preview(before, memory, put=say)
@@ -69,9 +69,9 @@ def forget(
     if not call.give(documents.of_receipt(receipt)):
         show_receipt(call, receipt)
     if receipt.confirmed:
-        say(f"Erased. Next: {call.again(f'receipts {receipt.id}')}")
+        call.hint(f"Erased. Next: {call.again(f'receipts {receipt.id}')}")
     else:
-        say(f"NOT confirmed: see the checks that failed. What was named is out of recall. Next: {call.again('verify')}")
+        call.hint(f"NOT confirmed: see the checks that failed. What was named is out of recall. Next: {call.again('verify')}")
         raise typer.Exit(1)
 
 
@@ -92,10 +92,11 @@ def receipts(
         if id:
             show_receipt(call, receipt)
         else:
-            head(f"{receipt.id}  {call.time(receipt.time)}  {confirmation(receipt)}")
-            put(wrapped(f"{removed(receipt.removed)}; reason: {receipt.reason}", indent="    "))
+            head(f"{receipt.id}  {call.time(receipt.time)}  {'' if receipt.confirmed else 'NOT '}confirmed")
+            put(wrapped(receipt.reason, indent="    "))
+            put(wrapped(f"{removed(receipt.removed)}; {confirmation(receipt)}", indent="    "))
     if not call.json:
-        say(f"{number(len(found), 'receipt')}. Next: {call.again('verify' if id or not found else 'receipts ID')}")
+        call.hint(f"{number(len(found), 'receipt')}. Next: {call.again('verify' if id or not found else 'receipts ID')}")
     if not all(receipt.confirmed for receipt in found):
         raise typer.Exit(1)
 

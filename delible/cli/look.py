@@ -25,7 +25,7 @@ def show(call: Call, id: RecordId) -> None:
         record = memory.get(id)
     if not call.give(documents.of_record(record)):
         show_record(call, record)
-        say(f"Next: {call.again(f'history {record.id}')}")
+        call.hint(f"Next: {call.again(f'history {record.id}')}")
 
 
 @command(app, "list")
@@ -42,16 +42,14 @@ def list_(
     for record in records:
         if not call.give(documents.of_record(record)):
             show_line(call, record)
-    if call.json:
-        return
     if not records:
-        say(f"No record{' is held' if quarantined else ' here'}. Next: {call.again('spaces')}")
+        call.hint(f"No record{' is held' if quarantined else ' here'}. Next: {call.again('spaces')}")
     elif len(records) == limit:
         say(
             f"{number(len(records), 'record')}; there may be more. Next: {call.again(f'list --after {records[-1].id}')}"
         )
     else:
-        say(f"{number(len(records), 'record')}. Next: {call.again('show ID')}")
+        call.hint(f"{number(len(records), 'record')}. Next: {call.again('show ID')}")
 
 
 @command(app)
@@ -65,7 +63,7 @@ def history(call: Call, id: RecordId) -> None:
             put(wrapped(version.text, indent="    "))
             put(f"    {version.id}")
     if not call.json:
-        say(f"{number(len(versions), 'version')}. Next: {call.again('recall QUESTION --as-of TIME')}")
+        call.hint(f"{number(len(versions), 'version')}. Next: {call.again('recall QUESTION --as-of TIME')}")
 
 
 @command(app)
@@ -95,7 +93,7 @@ def spaces(call: Call) -> None:
             for space in found
         ]
         table(("space", "records", "held", "expires"), rows, right=(1, 2))
-    say(f"{number(len(found), 'space')}. Next: {call.again('list --space SPACE')}")
+    call.hint(f"{number(len(found), 'space')}. Next: {call.again('list --space SPACE')}")
 
 
 @command(app)
@@ -105,7 +103,7 @@ def stats(call: Call) -> None:
         figures = memory.stats()
     if not call.give(figures):
         table(("figure", "value"), [(name.replace("_", " "), _figure(name, value)) for name, value in _flat(figures)])
-        say(f"Next: {call.again('verify')}")
+        call.hint(f"Next: {call.again('verify')}")
 
 
 def show_record(call: Call, record: Record) -> None:
@@ -157,8 +155,8 @@ def validity(call: Call, record: Record) -> str:
 
 def show_line(call: Call, record: Record) -> None:
     """A record in two lines: id, time and source; the beginning of the text."""
-    head(f"{record.id}  {call.time(record.happened or record.written)}  {short(origin(record), 60)}")
-    put(f"    {short(record.text, width() - 4)}")
+    head(f"{record.id}  {call.time(record.happened or record.written)}")
+    put(f"    {short(f'{origin(record)}: {record.text}', width() - 4)}")
     if record.held:
         put(wrapped(record.hold_reason or "no reason given", indent="          ", first="    held: "))
 

@@ -31,7 +31,7 @@ def quarantine(
         if not call.give(documents.of_record(record)):
             show_line(call, record)
     if not call.json:
-        say(f"{number(len(records), 'record')} held. Next: {call.again('quarantine release ID --reason WHY')}")
+        call.hint(f"{number(len(records), 'record')} held. Next: {call.again('quarantine release ID --reason WHY')}")
 
 
 @command(app)

@@ -41,14 +41,13 @@ def recall(
         ):
             for rank, hit in enumerate(hits, 1):
                 show_hit(call, rank, hit, explain)
-    for note in hits.notes:
-        say(f"note: {clean(note)}")
-    if hits and not call.json:
+    call.note(hits.notes)
+    if hits:
         say(
             f"{number(len(hits), 'hit')}. Next: {call.again('show ID')}"
             + ("" if explain else ", or --explain for the scores")
         )
-    elif not call.json:
+    else:
         say(f"Nothing was found. Next: {call.again('list')}")
 
 
@@ -80,15 +79,15 @@ def show_hit(call: Call, rank: int, hit: Hit, explain: bool) -> None:
     ending = "" if hit.evidence.end >= len(record.text) else "..."
     put(wrapped(f"{beginning}{hit.evidence.text}{ending}", indent="    "))
     if explain:
-        put(wrapped(parts(hit), indent="      ", first="    = "))
+        put(wrapped(f"score: {parts(hit)}", indent="    "))
     put(f"    {record.id}" + ("" if record.space == (call.space or "main") else f"  in {clean(record.space)}"))
 
 
 def origin(record: Record) -> str:
     """Who or what a record is from, and its trust: `Ann (user, trust 0.90)`."""
     source = record.source
-    named = source.author or source.reference
-    return (f"{clean(named)} ({source.channel}, " if named else f"({source.channel}, ") + f"trust {record.trust:.2f})"
+    named = short(source.author or source.reference or "", 24)
+    return f"{named} ({source.channel}, trust {record.trust:.2f})".lstrip()
 
 
 def parts(hit: Hit) -> str:

@@ -90,11 +90,10 @@ def write(
     held = [record for record in records if record.held]
     for record in held[:5]:
         say(f"held, out of recall: {record.id} ({clean(record.hold_reason or 'no reason given')})")
-    for note in list(dict.fromkeys(note for record in records for note in record.notes))[:5]:
-        say(f"note: {clean(note)}")
+    call.note(list(dict.fromkeys(note for record in records for note in record.notes))[:5])
     where = f"{clean(call.path)}, space {clean(call.space or 'main')}"
     say(f"{number(len(records), 'record')} in {where}" + (f"; {len(held):,} held, out of recall." if held else "."))
-    say(f"Next: {call.again('quarantine' if held else 'recall QUESTION')}")
+    call.hint(f"Next: {call.again('quarantine' if held else 'recall QUESTION')}")
 
 
 def _written(memory: Memory, items: list[Any], options: dict[str, Any], working: Working) -> Iterator[Record]:

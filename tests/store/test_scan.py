@@ -111,7 +111,14 @@ def test_a_short_field_is_found_whole_wherever_it_lies(word, before):
         [find, *_] = look(b"." * before + form, needles)
         assert find.offset == before
     assert look(word[1:].encode() + b"." * before, needles) == []
-    assert look(b"." * before + word.encode("utf-16-le")[:-1], needles) == []  # its last byte, a zero, is not there
+
+
+@pytest.mark.parametrize("before", range(3))
+def test_a_short_field_whose_last_byte_is_a_zero_is_not_found_without_it(before):
+    needles = Needles.build(KEY, texts=["Madrid"])
+    written = b"." * before + "Madrid".encode("utf-16-le")
+    assert look(written, needles)
+    assert look(written[:-1], needles) == []
 
 
 def test_a_field_of_three_letters_is_not_looked_for():
