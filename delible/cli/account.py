@@ -9,7 +9,7 @@ import typer
 
 from delible.cli import documents
 from delible.cli.call import Call, command
-from delible.cli.screen import number, put, say, table, wrapped
+from delible.cli.screen import number, put, table, wrapped
 from delible.cli.working import Working
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def ledger(
         ]
         table(("seq", "time", "verb", "actor", "ids", "hash"), rows, right=(0, 4))
     if len(events) == limit:
-        say(
+        call.hint(
             f"{number(len(events), 'event')}; there may be more. Next: {call.again(f'ledger --after {events[-1].seq}')}"
         )
     else:

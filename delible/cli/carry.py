@@ -10,7 +10,7 @@ import typer
 
 from delible.cli.call import Call, command, quoted
 from delible.cli.options import Where, parse_where
-from delible.cli.screen import clean, number, put, say
+from delible.cli.screen import clean, number, put
 from delible.cli.working import Working
 from delible.core.errors import InvalidInput
 
@@ -42,7 +42,7 @@ def export(
     }
     if not call.give(document):
         put(f"{number(done.records, 'record')}, {done.bytes:,} bytes, in {clean(file)}")
-    say("Receipts of later forgets name this file: no forget reaches into it.")
+    call.hint("Receipts of later forgets name this file: no forget reaches into it.")
     with_key = f" --key-file {quoted(key_file)}" if key_file else ""
     call.hint(f"Next: delible load {quoted(file)} -p FOLDER{with_key}")
 
@@ -71,8 +71,8 @@ def load(
             f"{report.kept_as_claims:,} with claims kept as claims, {len(report.refused):,} refused"
         )
     for refused in report.refused[:SHOWN]:
-        say(f"refused: {clean(refused)}")
+        call.hint(f"refused: {clean(refused)}")
     if len(report.refused) > SHOWN:
-        say(f"and {len(report.refused) - SHOWN:,} more; --json lists all")
+        call.hint(f"and {len(report.refused) - SHOWN:,} more; --json lists all")
     call.note(report.notes)
     call.hint(f"Next: {call.again('list')}")

@@ -9,7 +9,7 @@ import typer
 from delible.cli import documents
 from delible.cli.call import Call, command
 from delible.cli.look import RecordId
-from delible.cli.screen import clean, put, say
+from delible.cli.screen import clean, put
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -30,5 +30,5 @@ def revise(
         put(record.id)
     call.note(record.notes)
     if record.held:
-        say(f"held, out of recall: {clean(record.hold_reason or 'the one before it is held')}")
+        call.hint(f"held, out of recall: {clean(record.hold_reason or 'the one before it is held')}")
     call.hint(f"Revised. Next: {call.again(f'history {record.id}')}")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from delible.cli.call import Call, command
-from delible.cli.screen import clean, number, put, say
+from delible.cli.screen import clean, number, put
 from delible.cli.working import Working
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)

@@ -71,7 +71,9 @@ def forget(
     if receipt.confirmed:
         call.hint(f"Erased. Next: {call.again(f'receipts {receipt.id}')}")
     else:
-        call.hint(f"NOT confirmed: see the checks that failed. What was named is out of recall. Next: {call.again('verify')}")
+        call.hint(
+            f"NOT confirmed: see the checks that failed. What was named is out of recall. Next: {call.again('verify')}"
+        )
         raise typer.Exit(1)
 
 
@@ -95,8 +97,7 @@ def receipts(
             head(f"{receipt.id}  {call.time(receipt.time)}  {'' if receipt.confirmed else 'NOT '}confirmed")
             put(wrapped(receipt.reason, indent="    "))
             put(wrapped(f"{removed(receipt.removed)}; {confirmation(receipt)}", indent="    "))
-    if not call.json:
-        call.hint(f"{number(len(found), 'receipt')}. Next: {call.again('verify' if id or not found else 'receipts ID')}")
+    call.hint(f"{number(len(found), 'receipt')}. Next: {call.again('verify' if id or not found else 'receipts ID')}")
     if not all(receipt.confirmed for receipt in found):
         raise typer.Exit(1)
 

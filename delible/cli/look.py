@@ -10,7 +10,7 @@ from delible.cli import documents
 from delible.cli.call import Call, command
 from delible.cli.options import Where, parse_where
 from delible.cli.recall import origin
-from delible.cli.screen import clean, head, number, put, say, short, table, width, wrapped
+from delible.cli.screen import clean, head, number, put, short, table, width, wrapped
 from delible.core.records import Record
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -45,7 +45,7 @@ def list_(
     if not records:
         call.hint(f"No record{' is held' if quarantined else ' here'}. Next: {call.again('spaces')}")
     elif len(records) == limit:
-        say(
+        call.hint(
             f"{number(len(records), 'record')}; there may be more. Next: {call.again(f'list --after {records[-1].id}')}"
         )
     else:
@@ -62,8 +62,7 @@ def history(call: Call, id: RecordId) -> None:
             head(validity(call, version))
             put(wrapped(version.text, indent="    "))
             put(f"    {version.id}")
-    if not call.json:
-        call.hint(f"{number(len(versions), 'version')}. Next: {call.again('recall QUESTION --as-of TIME')}")
+    call.hint(f"{number(len(versions), 'version')}. Next: {call.again('recall QUESTION --as-of TIME')}")
 
 
 @command(app)

@@ -10,7 +10,7 @@ from delible.cli import documents
 from delible.cli.call import Call, command
 from delible.cli.look import RecordId, show_line
 from delible.cli.options import Reason
-from delible.cli.screen import number, put, say
+from delible.cli.screen import number, put
 from delible.core.records import Record
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -30,8 +30,7 @@ def quarantine(
     for record in records:
         if not call.give(documents.of_record(record)):
             show_line(call, record)
-    if not call.json:
-        call.hint(f"{number(len(records), 'record')} held. Next: {call.again('quarantine release ID --reason WHY')}")
+    call.hint(f"{number(len(records), 'record')} held. Next: {call.again('quarantine release ID --reason WHY')}")
 
 
 @command(app)
@@ -67,4 +66,4 @@ def _answer(call: Call, record: Record | None, hint: str) -> None:
         call.give({"released": True})
     elif not call.give(documents.of_record(record)):
         put(record.id)
-    say(hint)
+    call.hint(hint)

@@ -10,7 +10,7 @@ import typer
 from delible.cli import documents
 from delible.cli.call import Call, command
 from delible.cli.options import AsOf, Happened, Where, parse_range, parse_time, parse_where
-from delible.cli.screen import clean, head, number, put, say, wrapped
+from delible.cli.screen import clean, head, number, put, short, wrapped
 from delible.core.records import Hit, Record
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -43,12 +43,12 @@ def recall(
                 show_hit(call, rank, hit, explain)
     call.note(hits.notes)
     if hits:
-        say(
+        call.hint(
             f"{number(len(hits), 'hit')}. Next: {call.again('show ID')}"
             + ("" if explain else ", or --explain for the scores")
         )
     else:
-        say(f"Nothing was found. Next: {call.again('list')}")
+        call.hint(f"Nothing was found. Next: {call.again('list')}")
 
 
 @command(app)
@@ -68,7 +68,7 @@ def context(
     if not call.give({"context": block}):
         put(clean(block) if sys.stdout.isatty() else block)
         if not block.strip():
-            say(f"Nothing was found. Next: {call.again('list')}")
+            call.hint(f"Nothing was found. Next: {call.again('list')}")
 
 
 def show_hit(call: Call, rank: int, hit: Hit, explain: bool) -> None:

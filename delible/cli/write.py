@@ -89,10 +89,12 @@ def write(
             put(record.id)
     held = [record for record in records if record.held]
     for record in held[:5]:
-        say(f"held, out of recall: {record.id} ({clean(record.hold_reason or 'no reason given')})")
+        call.hint(f"held, out of recall: {record.id} ({clean(record.hold_reason or 'no reason given')})")
     call.note(list(dict.fromkeys(note for record in records for note in record.notes))[:5])
     where = f"{clean(call.path)}, space {clean(call.space or 'main')}"
-    say(f"{number(len(records), 'record')} in {where}" + (f"; {len(held):,} held, out of recall." if held else "."))
+    call.hint(
+        f"{number(len(records), 'record')} in {where}" + (f"; {len(held):,} held, out of recall." if held else ".")
+    )
     call.hint(f"Next: {call.again('quarantine' if held else 'recall QUESTION')}")
 
 

@@ -24,8 +24,8 @@ from delible.core.verdicts import Context, Verdict
 from delible.recall.embedding import Embedding
 from delible.recall.evidence import evidence
 from delible.recall.fusion import Fused, fuse
-from delible.recall.question import question_terms
-from delible.store import encoders, ledger, lives, reading, words
+from delible.recall.question import question_terms, stems_of
+from delible.store import encoders, ledger, lives, reading
 from delible.store.filters import Where, compile_where
 from delible.store.intake import When
 from delible.store.lookout import Lookout
@@ -132,7 +132,7 @@ def recall(
         kept = _living(store, hits, request)[: request.k]
     if request.max_tokens is not None:
         kept = _within(kept, request.max_tokens, embedding.counter())
-    asked = frozenset(words.tokenize(question))
+    asked = stems_of(terms)
     return Hits([_shown(hit, asked) for hit in kept], (*found.notes, *_notes(kept, first)))
 
 

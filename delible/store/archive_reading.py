@@ -162,8 +162,14 @@ class Archive:
         """A foreign archive's living records as fields of drafts: channel `import`, what it says of them as claims.
 
         Each has a fresh `id`, and as `parents` the fresh ids of records given before it. Nothing is taken on trust: no
-        vector, key, trust, channel, time of writing or receipt. What was held stays held. Raises ArchiveRefused.
+        vector, key, trust, channel, time of writing or receipt. What was held stays held. All are checked before the
+        first is given, so that they may be written group by group. Raises ArchiveRefused.
         """
+        for _ in self._claims():
+            pass
+        return self._claims()
+
+    def _claims(self) -> Iterator[Line]:
         fresh: dict[bytes, str] = {}
         self.superseded = 0
         for number, line in enumerate(self.lines(archive.RECORDS), 1):

@@ -15,6 +15,7 @@ from delible.core.errors import InvalidInput
 from delible.core.records import ROLE_CHANNEL
 from delible.core.texts import checked
 from delible.core.times import moment
+from delible.store.intake import LONGEST_FIELD
 from delible.store.json_objects import Malformed, objects, opened
 from delible.store.locomo import Conversation, Question, locomo
 
@@ -102,6 +103,7 @@ def _mcp_items(entry: Item, reference: str) -> Iterator[Item]:
             raise Malformed(0, "observations is no list")
         texts = [f"{name}: {_string({'observation': each}, 'observation')}" for each in observations]
         for text in texts or [f"{name} ({kind})"]:
+            _string({"observation": text}, "observation")  # with the name before it, it must not be too long
             yield base | {"text": text, "kind": "entity", "meta": {"entity": name, "entity_type": kind}}
     elif entry.get("type") == "relation":
         start, relation, end = (_string(entry, field) for field in ("from", "relationType", "to"))
@@ -118,6 +120,8 @@ def _chat_item(message: Item, reference: str, naive: tzinfo) -> Item | None:
         raise Malformed(0, "role is none of system, user, assistant, tool, function")
     text = _text_of(message.get("content"))
     author = None if message.get("name") is None else _string(message, "name")
+    if author is not None and len(author) > LONGEST_FIELD:
+        raise Malformed(0, f"name has more than {LONGEST_FIELD:,} characters")
     happened = _time(message["timestamp"], naive) if message.get("timestamp") is not None else None
     if role in SYSTEM or not text.strip():  # an assistant that only calls a tool says nothing
         return None

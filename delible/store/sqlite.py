@@ -29,6 +29,7 @@ from delible.core.errors import (
 from delible.core.times import micros, now
 from delible.store import folder as folders
 from delible.store import schema
+from delible.store.words import open_vocabulary
 
 _abandoned: list[apsw.Connection] = []  # connections of before a fork: closing them here would hurt the parent's
 KEPT = 8  # idle connections
@@ -126,6 +127,7 @@ class SQLite:
                 f"file:{_quoted(self.path)}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
             )
             schema.set_up(connection, self.timeout, read_only=True)
+        open_vocabulary(connection)  # here: made inside a read transaction, they would go with it
         return connection
 
     def _check(self, connection: apsw.Connection) -> None:

@@ -1,8 +1,10 @@
 """The archive: what leaves, what comes back, what is only claimed, and what is refused before a line is believed."""
 
+import errno
 import hashlib
 import json
 import os
+import signal
 import stat
 import struct
 import subprocess
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from delible.core.errors import ArchiveRefused, InvalidInput
+from delible.core.errors import ArchiveRefused, DiskFull, InvalidInput
 from delible.core.identity import to_bytes
 from delible.core.times import micros, now
 from delible.governance import erase
@@ -272,6 +274,35 @@ def test_what_a_killed_export_left_is_taken_by_the_next(full, tmp_path):
     out(full, tmp_path / "a.zip")
     assert read_archive(tmp_path / "a.zip", full.key).own
     assert not (tmp_path / ".a.zip.part").exists()
+
+
+def test_an_export_killed_in_the_middle_leaves_no_archive_of_that_name(store, tmp_path):
+    put(
+        store,
+        *(Draft(f"Record number {n} of some.", "main", embedded=[Embedded(1, [], vectors(0))]) for n in range(1200)),
+    )
+    script = (
+        "import os, signal, sys\nfrom pathlib import Path\nfrom delible.store.sqlite import SQLite\n"
+        "from delible.store.archive_writing import export\nstore = SQLite(Path(sys.argv[1]))\n"
+        "kill = lambda what, done, total: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "with store.reading() as connection: export(connection, store.key, Path(sys.argv[2]), progress=kill)"
+    )
+    target = tmp_path / "all.zip"
+    done = subprocess.run([sys.executable, "-c", script, str(store.folder), str(target)], cwd=ROOT, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert not target.exists() and stat.S_IMODE(os.stat(tmp_path / ".all.zip.part").st_mode) == 0o600
+    assert out(store, target).records == 1200 and not (tmp_path / ".all.zip.part").exists()
+
+
+def test_on_a_full_disk_nothing_is_left(full, tmp_path, monkeypatch):
+    def no_room(handle):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("delible.store.archive_writing.os.fsync", no_room)
+        with pytest.raises((DiskFull, OSError)):
+            out(full, tmp_path / "all.zip")
+    assert not list(tmp_path.glob("*.zip"))
 
 
 def test_two_exports_to_one_name_do_not_mix(full, tmp_path):
@@ -606,7 +637,7 @@ def test_a_foreign_record_that_cannot_be_stored_is_refused_by_its_line_without_i
         tmp_path / "all.zip", tmp_path / "altered.zip", lambda lines: lines[1].update({"happened": None} | change)
     )
     with read_archive(path, full.key) as source, pytest.raises(ArchiveRefused) as caught:
-        list(source.claims())
+        source.claims()  # already here, before the first is given
     assert len(str(caught.value).splitlines()) == 1 and str(caught.value).endswith("; nothing was loaded")
     assert ("Ignore all" not in str(caught.value) and caught.value.__cause__ is None) or "instructions" not in str(
         caught.value.__cause__

@@ -128,6 +128,7 @@ def test_items_pass_the_store_s_intake_as_they_are(tmp_path):
         (json.dumps({"role": "user", "content": CANARY + "\x00"}), "content holds a NUL character at 15"),
         (json.dumps({"role": "user", "content": CANARY + "\ud800"}), "content holds a lone surrogate at 15"),
         (json.dumps({"role": "user", "content": "x", "name": 5}), "name must be a string"),
+        (json.dumps({"role": "user", "content": "x", "name": CANARY * 99}), "name has more than 1,000"),
         (json.dumps({"role": "user", "content": "x", "timestamp": CANARY}), "timestamp is no time"),
         (json.dumps({"role": "user", "content": "x", "timestamp": 1e300}), "timestamp is no time"),
         (json.dumps({"role": "user", "content": "x", "timestamp": True}), "timestamp is no time"),

@@ -29,8 +29,8 @@ class Remembering:
 
     def __init__(self, encoder: Any, corpus: Any, file: Path):
         self._encoder, self._file = encoder, file
-        self._places = {text: row for row, text in enumerate(corpus.texts)}
-        shape = (len(corpus.texts), encoder.dimension)
+        self._places = {corpus.text(row): row for row in range(len(corpus))}
+        shape = (len(corpus), encoder.dimension)
         self._vectors = np.load(file, mmap_mode="r+") if file.is_file() else _zeros(file, shape)
 
     def __getattr__(self, name: str) -> Any:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import mmap
 import os
 import resource
 import socket
@@ -32,21 +33,44 @@ CHUNK = 500  # texts a batch
 
 
 class Corpus:
-    """Texts, questions and their given vectors, as the parent laid them in a folder."""
+    """Texts, questions and their given vectors, as the parent laid them in a folder; read where they are asked for.
+
+    Kept small: what this takes counts as the memory of the system under measurement.
+    """
 
     def __init__(self, folder: Path):
         import numpy as np
 
-        lines = (folder / "texts.jsonl").read_text("utf-8").splitlines()
-        self.texts, self.questions = zip(*map(json.loads, lines), strict=True)
-        vectors, questions = (np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("texts", "questions"))
-        self._places = {text: (vectors, row) for row, text in enumerate(self.texts)}
-        self._places |= {text: (questions, row) for row, text in enumerate(self.questions)}
+        with open(folder / "texts.jsonl", "rb") as file:
+            self._lines = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        ends = np.flatnonzero(np.frombuffer(self._lines, np.uint8) == ord("\n"))
+        self._ends = np.concatenate([[-1], ends]).astype(np.int64)
+        self._vectors = tuple(np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("texts", "questions"))
+        self._places: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    def text(self, row: int) -> str:
+        """The text of this number."""
+        return self._line(row)[0]
+
+    def question(self, row: int) -> str:
+        """The question that it answers."""
+        return self._line(row)[1]
 
     def vector(self, text: str) -> Any:
         """The given vector of a text or question: float32 (384,)."""
-        vectors, row = self._places[text]
-        return vectors[row]
+        if not self._places:
+            for row in range(len(self)):
+                for kind, line in enumerate(self._line(row)):
+                    self._places[hash(line)] = 2 * row + kind
+        row, kind = divmod(self._places[hash(text)], 2)
+        return self._vectors[kind][row]
+
+    def _line(self, row: int) -> tuple[str, str]:
+        text, question = json.loads(self._lines[self._ends[row] + 1 : self._ends[row + 1]])
+        return text, question
 
 
 class Worker:
@@ -80,7 +104,7 @@ class Worker:
         else:
             batches = [(0, list(range(first, min(first + CHUNK, stop)))) for first in range(start, stop, CHUNK)]
         for space, rows in batches:
-            texts = [self.corpus.texts[row] for row in rows]
+            texts = [self.corpus.text(row) for row in rows]
             before = time.perf_counter()
             ids = self.system.write(_space(space), texts)
             spent += time.perf_counter() - before
@@ -94,7 +118,7 @@ class Worker:
         seconds, bare = [], []
         plain = _bare(paired) if paired else None
         for row in rows:
-            text = self.corpus.texts[row]
+            text = self.corpus.text(row)
             before = time.perf_counter()
             (self.ids[row],) = self.system.write(_space(row % spaces), [text])
             seconds.append(time.perf_counter() - before)
@@ -111,11 +135,11 @@ class Worker:
         """Ask each row's question in its space; found: share of questions whose own text came back among the k."""
         seconds, found = [], 0
         for row in rows:
-            question = self.corpus.questions[row]
+            question = self.corpus.question(row)
             before = time.perf_counter()
             texts = self.system.recall(_space(row % spaces), question, k, **options)
             seconds.append(time.perf_counter() - before)
-            found += self.corpus.texts[row] in texts
+            found += self.corpus.text(row) in texts
         return {"seconds": seconds, "found": found / max(len(rows), 1)}
 
     def forget(self, rows: list[int], together: bool = False) -> dict[str, Any]:
