@@ -204,7 +204,7 @@ class Memory:
             happened=None if old.happened is None else times.micros(old.happened),
             expires=None if old.expires is None else times.micros(old.expires),
             meta={**old.meta, **({"revised": checked(reason, "reason")} if reason else {})},
-            parents=old.parents,
+            hold_reason=old.hold_reason,
             duplicates="keep",
         )
         return self._remember([draft], [], revises=id)[0]
@@ -612,7 +612,7 @@ class Memory:
         as claims.
         What was forgotten here stays forgotten. Raises ArchiveRefused, InvalidInput.
         """
-        return carrying.load_into(
+        report = carrying.load_into(
             self._store,
             self._put,
             Path(path),
@@ -624,6 +624,9 @@ class Memory:
             self._actor,
             progress,
         )
+        self._views.clear()  # an archive's history may have taken the place of this folder's
+        self._embedding.fill(progress)
+        return report
 
     def verify(self, timeout: float = 10.0) -> list[Finding]:
         """Complete open receipts, then check file, sums, chain and indexes; one stable code a finding, each with what

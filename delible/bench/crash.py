@@ -31,7 +31,8 @@ from delible.recall.encoders import open_encoder
 
 WRITERS = 4
 LIFE = 10  # cycles that one folder lives
-PATIENCE = 2.0  # seconds that the phase is waited for; then the kill comes in whatever phase it is
+WARM = 0.5  # seconds at most that all work in peace
+PATIENCE = 2.5  # seconds that the phase is waited for; then the kill comes in whatever phase it is
 AFTERLIFE = 0.25  # seconds that the others go on when one was killed
 STOPPING = 60.0  # seconds until one that was told to stop counts as stuck
 TORN = 0.35  # share of the cycles whose log gets a torn tail, where all were killed
@@ -133,12 +134,13 @@ def plan_of(number: int, seed: int) -> Plan:
     """What is killed in this cycle, and when: a matter of seed and number alone."""
     random = Random(f"{seed} {number}")
     phase = PHASES[number % len(PHASES)]
-    # Steps of a forget are hit at their very beginning in two of three cycles: some last 50 microseconds only.
-    at_once = phase in STEPS and random.random() < 0.66
+    # Steps of a forget are mostly hit at their very beginning: some last 50 microseconds only.
+    at_once = phase in STEPS and random.random() < 0.8
     delay = 0.0 if at_once else random.expovariate(1 / DELAYS.get(phase, 0.001))
     scope: Literal["one", "all"] = "all" if random.random() < 0.6 else "one"
     nth = 1 if phase in {"re-embed", "compact", "export"} else random.randrange(1, 3)
-    return Plan(number, seed, phase, nth, delay, scope, random.random() < TORN, random.randrange(1 << 30))
+    torn, entropy = random.random() < TORN, random.randrange(1 << 30)
+    return Plan(number, seed, phase, random.uniform(0, WARM), nth, delay, scope, torn, entropy)
 
 
 def _cycle(number: int, seed: int, folder: Path, oracle: Oracle, tally: Tally) -> dict[str, list[str]]:

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from delible.bench.results import say
+
 
 class Journal:
     """Phases in a file of `folder`; `mark` (the code's hash and the options) must be the same to go on."""
@@ -20,6 +22,8 @@ class Journal:
         self.resumed = found.get("mark") == mark
         self.phases: dict[str, dict[str, Any]] = found["phases"] if self.resumed else {}
         self.seconds: float = found["seconds"] if self.resumed else 0.0
+        if found and not self.resumed:
+            say("the code or the options changed since the last run: it cannot be gone on with, all is measured anew")
         if not self.resumed:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)

@@ -13,6 +13,7 @@ import os
 import signal
 import struct
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -49,11 +50,12 @@ _TRIGGER, _STOP, _PIDS = 16, 17, 20  # places on the board; before them the phas
 
 @dataclass(frozen=True)
 class Plan:
-    """What one cycle kills, and when. nth: at which entry of the phase, delay: seconds after it."""
+    """What one cycle kills, and when. warm: seconds of peace before; nth: at which entry; delay: seconds after."""
 
     number: int
     seed: int
     phase: str
+    warm: float
     nth: int
     delay: float
     scope: Literal["one", "all"]
@@ -92,6 +94,7 @@ class Writer:
     def __init__(self, index: int, folder: Path, plan: Plan, owned: dict[str, Known], pipe: Connection, board: Board):
         self.index, self.folder, self.plan, self.owned, self.pipe, self.board = index, folder, plan, owned, pipe, board
         self.random = Random(f"{plan.seed} {plan.number} {index}")
+        self.armed = time.monotonic() + plan.warm
         self.entered = 0
         self.exports = 0
 
@@ -121,7 +124,7 @@ class Writer:
         """Announce a phase; where it is the one of the plan, kill."""
         plan, memory = self.plan, self.board.memory
         memory[self.index] = PHASES.index(phase)
-        if phase != plan.phase or memory[_TRIGGER] != _IDLE:
+        if phase != plan.phase or memory[_TRIGGER] != _IDLE or time.monotonic() < self.armed:
             return
         self.entered += 1
         if self.entered < plan.nth:

@@ -6,7 +6,6 @@ when it runs: `delible --help` answers at once.
 
 from __future__ import annotations
 
-import os
 import sys
 from importlib import import_module
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from delible.cli.failures import reported
+from delible.cli.failures import close_pipe, reported
 from delible.cli.options import EncoderName, Folder, Json, Space, Verbose
 
 # Heading of --help: {command: its file}
@@ -126,6 +125,5 @@ def run() -> None:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        # Whoever read had enough; the interpreter would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        close_pipe()
         raise SystemExit(0) from None

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from collections.abc import Callable
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from typing import Annotated
 
@@ -13,25 +17,29 @@ app = typer.Typer(
     rich_markup_mode=None, add_completion=False, no_args_is_help=True, help="Measure the store; kill it on purpose."
 )
 
-RESULTS = Path(__file__).parent.parent / "bench" / "results"
-
-Out = Annotated[Path, typer.Option("--out", help="Folder that the figures go to.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="FOLDER", help="Where the figures go; default: beside the benches.")
+]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last run stopped.")]
 
 
 @command(app, leave=("path", "space", "encoder"))
 def store(
     call: Call,
-    data: Annotated[Path, typer.Option("--data", help="Folder of the data sets.")] = Path("../shared/data"),
-    out: Out = RESULTS,
-    scale: Annotated[str, typer.Option("--scale", help="smoke: a minute; full: what the figures are from.")] = "full",
+    data: Annotated[
+        Path | None, typer.Option("--data", metavar="FOLDER", help="Data sets; default: ../shared/data.")
+    ] = None,
+    out: Out = None,
+    scale: Annotated[
+        str, typer.Option("--scale", metavar="SCALE", help="smoke: a minute; scaled; full: the figures.")
+    ] = "full",
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Also mem0, LangGraph's store and Chroma.")] = False,
     resume: Resume = False,
 ) -> None:
     """Times of write, recall and forget at 10k and 100k records."""
     from delible.bench.store import run
 
-    raise typer.Exit(run(data, out, scale, peers, resume))
+    _measured(call, "store", out, lambda: run(data, out, scale, peers, resume))
 
 
 @command(app, leave=("path", "space", "encoder"))
@@ -39,10 +47,21 @@ def crash(
     call: Call,
     cycles: Annotated[int, typer.Option("--cycles", min=1, help="How often to kill.")] = 500,
     seed: Annotated[int, typer.Option("--seed", help="Of when and what is killed.")] = 0,
-    out: Out = RESULTS,
+    out: Out = None,
     resume: Resume = False,
 ) -> None:
-    """Kill writers in every phase; nothing acknowledged may be lost, nothing forgotten come back."""
+    """Kill writers in every phase; what was promised must hold."""
     from delible.bench.crash import run
 
-    raise typer.Exit(run(cycles, seed, out, resume))
+    _measured(call, "crash", out, lambda: run(cycles, seed, out, resume))
+
+
+def _measured(call: Call, name: str, out: Path | None, run: Callable[[], int]) -> None:
+    """Run a bench; with --json what it says goes to stderr, and what it recorded to stdout."""
+    from delible.bench.results import FOLDER
+
+    with redirect_stdout(sys.stderr) if call.json else nullcontext():
+        code = run()
+    if call.json:
+        call.give(json.loads(((out or FOLDER) / f"{name}.json").read_text("utf-8")))
+    raise typer.Exit(code)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import traceback
 from collections.abc import Iterator
@@ -29,13 +30,19 @@ def reported() -> Iterator[None]:
         # The terminal has shown ^C on the line of a question.
         _stop(("\n" if sys.stderr.isatty() else "") + "stopped; what was reported as done is kept", 130)
     except BrokenPipeError:
-        raise
+        close_pipe()
+        raise typer.Exit(0) from None
     except Exception as error:
         if type(error).__module__.split(".")[0] in ("typer", "click"):
             raise  # usage errors and exit codes are Typer's to show
         log.debug("%s", frames(error))
         hint = "" if log.isEnabledFor(logging.DEBUG) else "; run again with -vv for a traceback"
         _stop(f"error: {type(error).__name__}, which should not happen{hint}", 1)
+
+
+def close_pipe() -> None:
+    """Whoever read stdout had enough; without this the interpreter would complain when it flushes at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _stop(line: str, code: int) -> None:

@@ -96,7 +96,7 @@ def receipts(
         else:
             head(f"{receipt.id}  {call.time(receipt.time)}  {'' if receipt.confirmed else 'NOT '}confirmed")
             put(wrapped(receipt.reason, indent="    "))
-            put(wrapped(f"{removed(receipt.removed)}; {confirmation(receipt)}", indent="    "))
+            put(wrapped(f"{removed(receipt.removed)}; {passed(receipt)}", indent="    "))
     call.hint(f"{number(len(found), 'receipt')}. Next: {call.again('verify' if id or not found else 'receipts ID')}")
     if not all(receipt.confirmed for receipt in found):
         raise typer.Exit(1)
@@ -162,9 +162,13 @@ def show_preview(before: Preview, memory: Memory, put: Callable[[str], None] = p
 
 def confirmation(receipt: Receipt) -> str:
     """`confirmed, 5 of 5 checks passed`."""
-    passed = sum(check.passed for check in receipt.checks)
-    said = "confirmed" if receipt.confirmed else "NOT confirmed"
-    return f"{said}, {passed} of {number(len(receipt.checks), 'check')} passed"
+    return f"{'confirmed' if receipt.confirmed else 'NOT confirmed'}, {passed(receipt)}"
+
+
+def passed(receipt: Receipt) -> str:
+    """`5 of 5 checks passed`."""
+    count = sum(check.passed for check in receipt.checks)
+    return f"{count} of {number(len(receipt.checks), 'check')} passed"
 
 
 def removed(places: Mapping[str, int]) -> str:

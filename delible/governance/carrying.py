@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import tzinfo
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-from delible.core.errors import UnknownField
+from delible.core.errors import ArchiveRefused, UnknownField
 from delible.core.progress import Progress, silent
 from delible.core.records import Record
 from delible.store import archive, archive_reading, archive_restoring, archive_writing, importers, ledger, spaces
@@ -50,7 +51,7 @@ def export_from(
     path = path.expanduser()
     whole = seen is None or seen == spaces.EVERYTHING
     with store.reading() as connection:
-        archive_writing._target(connection, path, overwrite)
+        archive_writing.target(connection, path, overwrite)
     if not store.read_only:
         with store.writing() as connection:
             seq, time = ledger.append(connection, store.key, actor, "export")
@@ -67,12 +68,16 @@ def export_from(
             where_sql=None if condition is None else condition[0],
             bindings=() if condition is None else condition[1],
             scope_numbers=None if whole or seen is None else spaces.numbers(connection, seen),
+            written_by=f"delible {version('delible')}",
             overwrite=overwrite,
             progress=progress,
         )
     if not store.read_only:
         with store.writing() as connection:
-            connection.execute("UPDATE exports SET rows = ? WHERE seq = ?", (done.records, seq))
+            # The time again: a record written between the note and the snapshot is in the archive too.
+            connection.execute(
+                "UPDATE exports SET rows = ?, time = ? WHERE seq = ?", (done.records, ledger.present(), seq)
+            )
     return done
 
 
@@ -118,14 +123,16 @@ def _archive(
     progress: Progress,
     report: LoadReport,
 ) -> None:
-    if key_file is not None:
-        with store.writing() as connection:
-            archive_restoring.adopt_key(connection, archive.read_key(key_file.expanduser()))
-            store.key = archive.read_key(key_file.expanduser())
-    with archive_reading.read_archive(path, store.key) as opened:
+    key = store.key if key_file is None else archive.read_key(key_file.expanduser())
+    with archive_reading.read_archive(path, key) as opened:
+        if key_file is not None and not opened.own:
+            raise ArchiveRefused(f"{path.name}: the key in {key_file.name} did not make it; nothing was loaded")
         if opened.own and (seen is None or seen == spaces.EVERYTHING):
             with store.writing() as connection:
-                done = archive_restoring.restore(connection, store.key, opened, actor, progress)
+                if key != store.key:
+                    archive_restoring.adopt_key(connection, key)
+                done = archive_restoring.restore(connection, key, opened, actor, progress)
+            store.key = key
             report.records, report.present = done.records, done.present
             report.refused += [
                 f"{one.id}: {one.reason}" + (f" (receipt {one.receipt})" if one.receipt else "") for one in done.refused

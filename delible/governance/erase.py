@@ -313,6 +313,8 @@ def _bytes(store: SQLite, wanted: erasing.Wanted) -> Check:
             settled = settle(looked.finds, wanted.needles, chain(erasing.living_content(connection), told_by_events))
     bare = wanted.needles.bare + settled.bared
     told = f"{len(wanted.needles):,} pieces of 16 bytes in {len(readers)} files ({size:.1f} MiB)"
+    if settled.shared:
+        told += f"; {settled.shared:,} of these stand in what stays"
     if bare:
         told += f"; {bare} fields have no piece of their own"
     if settled.finds:

@@ -174,7 +174,20 @@ class Embedding:
                 return 0
             encoders.use(connection, "encoder_next", number)
         self._open[name] = encoder
-        done, after = 0, 0
+        done = 0
+        while True:
+            done += self._catch_up(encoder, number, progress)
+            if self._finish(number, actor, done):
+                return done
+
+    def fill(self, progress: Progress = silent) -> int:
+        """Give vectors of the folder's encoder to records that have none (an archive brought none); how many got them."""
+        own, _ = self.roles()
+        return 0 if own is None else self._catch_up(self.encoder(own), own.number, progress)
+
+    def _catch_up(self, encoder: Encoder, number: int, progress: Progress) -> int:
+        """Embed all records that lack a vector of this encoder, group by group; how many there were."""
+        done = after = 0
         with self._store.reading() as connection:
             total = connection.execute("SELECT count(*) FROM texts").get
         while True:
@@ -184,10 +197,7 @@ class Embedding:
                     row: connection.execute("SELECT author FROM records WHERE row = ?", (row,)).get for row, _ in todo
                 }
             if not todo:
-                if self._finish(number, actor, done):
-                    return done
-                after = 0
-                continue
+                return done
             cuts = [passages(text, encoder) for _, text in todo]
             texts = [
                 spoken(text[start:stop], authors[row])
@@ -198,12 +208,7 @@ class Embedding:
             at = 0
             with self._store.writing() as connection:
                 for (row, _), found in zip(todo, cuts, strict=True):
-                    here = connection.execute(
-                        "SELECT 1 FROM texts t WHERE t.row = ?1 AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row ="
-                        " ?1) AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND v.row = ?1)",
-                        (row, number),
-                    ).get
-                    if here:  # it may have been forgotten meanwhile
+                    if encoders.lacks(connection, number, row):  # it may have been forgotten meanwhile
                         add_vectors(connection, row, Embedded(number, found, X[at : at + len(found)]))
                         done += 1
                     at += len(found)

@@ -433,7 +433,7 @@ class _Restoring:
                 numbers[each["encoder"]] = found[0]
             else:
                 self.report.notes.append(f"vectors of the encoder {name} were left out: this folder does not know it")
-        if self.report.chain:
+        if self.report.chain or encoders.known(self.connection) is None:
             for role in ("encoder", "encoder_next"):
                 if (number := numbers.get(manifest[role])) is not None:
                     encoders.use(self.connection, role, number)

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import zipfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -26,6 +27,7 @@ from delible.store.folder import shred, sync_folder
 from delible.store.reading import UNSEALED
 
 Line = dict[str, Any]
+_PLAIN_SPEC = re.compile("[a-z0-9]+(:[a-z0-9]+)?")  # minilm, minilm:float32, hash
 LEFT_OUT = ("ledger", "receipts", "suppressed", "questions", "exports")  # they speak of everybody's records
 
 
@@ -56,7 +58,7 @@ def export(
     It appears whole under its name or not at all, for its owner only. Log it in `exports` before it starts: a forget
     that comes meanwhile must name it. Raises InvalidInput, DiskFull.
     """
-    path = _target(connection, path, overwrite)
+    path = target(connection, path, overwrite)
     complete = where_sql is None and scope_numbers is None
     chosen = _chosen(connection, where_sql, bindings, scope_numbers)
     source = _Source(connection, complete, chosen, progress)
@@ -76,7 +78,8 @@ def export(
     return Exported(manifest["counts"]["records"], size, manifest["keyed_digest"], manifest["last_event"], complete)
 
 
-def _target(connection: apsw.Connection, path: Path, overwrite: bool) -> Path:
+def target(connection: apsw.Connection, path: Path, overwrite: bool) -> Path:
+    """Where an export may go, whole and absolute. Raises InvalidInput."""
     folder = path.parent.resolve()
     store = Path(connection.filename).parent.resolve()
     if not folder.is_dir():
@@ -108,16 +111,23 @@ def _temporary(path: Path) -> Iterator[IO[bytes]]:
         try:
             yield file
         except OSError as error:
-            shred(name)
+            _discard(name)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise DiskFull(f"the disk of {path.parent} is full; make room and export again") from error
             raise
         except BaseException:
-            shred(name)
+            _discard(name)
             raise
     finally:
         with suppress(OSError):  # closing flushes: on a full disk that fails again
             file.close()
+
+
+def _discard(name: Path) -> None:
+    try:
+        shred(name)
+    except OSError:  # the disk is full or failing: at least the name goes
+        name.unlink(missing_ok=True)
 
 
 def _publish(temporary: Path, path: Path, overwrite: bool) -> None:
@@ -206,9 +216,9 @@ class _Source:
         last = self._connection.execute("SELECT seq FROM events ORDER BY seq DESC LIMIT 1").get or 0
         meta = dict(self._connection.execute("SELECT name, value FROM meta WHERE name IN ('encoder', 'encoder_next')"))
         encoders = [
-            # A spec may be an address or a path of this machine: it goes into one's own backup only.
+            # A spec may be an address or a path of this machine: such a one goes into one's own backup only.
             {"encoder": number, "name": name, "version": version, "dimension": dimension}
-            | ({"spec": spec} if self._complete else {})
+            | ({"spec": spec} if self._complete or _PLAIN_SPEC.fullmatch(spec) else {})
             for number, name, version, dimension, spec in self._connection.execute(
                 "SELECT encoder, name, version, dimension, spec FROM encoders ORDER BY encoder"
             )

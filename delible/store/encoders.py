@@ -65,6 +65,16 @@ def without_vectors(connection: apsw.Connection, number: int, after: int, limit:
     return lines
 
 
+def lacks(connection: apsw.Connection, number: int, row: int) -> bool:
+    """Whether this row is there, unsealed, and has no vector of this encoder."""
+    found = connection.execute(
+        "SELECT 1 FROM texts t WHERE t.row = ?1 AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = ?1)"
+        " AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND v.row = ?1)",
+        (row, number),
+    ).get
+    return found is not None
+
+
 def drop_vectors(connection: apsw.Connection, number: int, limit: int) -> int:
     """Delete some of an encoder's vectors; how many went."""
     vectors = [

@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from delible.core.errors import InvalidInput, UnknownField
+from delible.core.texts import checked
 from delible.core.times import micros, moment, now
 
 _COLUMNS = {
@@ -25,7 +26,8 @@ NAMES = (*_COLUMNS, "expired", "meta.<path>")
 _COMPARE = {"eq": "IS", "ne": "IS NOT", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 _OPERATORS = (*_COMPARE, "in", "nin")
 _TIMES = ("happened", "written")
-_plain = re.compile(r"[^\"\\\x00]+")
+_plain = re.compile(r"[^\"\\\x00\ud800-\udfff]+")
+MOST, MOST_VALUES = 100, 10_000  # names of a filter, values of a list; ours: SQLite's limits speak of its own affairs
 
 Where = Mapping[str, Any]
 
@@ -36,6 +38,8 @@ def compile_where(where: Where | None, zone: tzinfo) -> tuple[str, list[Any]]:
         return "1", []
     if not isinstance(where, Mapping):
         raise InvalidInput(f"where must be a dict of names and values, not {type(where).__name__}")
+    if len(where) > MOST:
+        raise InvalidInput(f"where has {len(where)} names, more than {MOST}")
     clauses: list[str] = []
     bindings: list[Any] = []
     for name, wanted in where.items():
@@ -46,6 +50,8 @@ def compile_where(where: Where | None, zone: tzinfo) -> tuple[str, list[Any]]:
             clause, bound = _condition(name, operator, value, zone)
             clauses.append(clause)
             bindings += bound
+    if len(bindings) > 2 * MOST_VALUES:
+        raise InvalidInput(f"where compares with {len(bindings)} values, more than {2 * MOST_VALUES}")
     return " AND ".join(clauses) or "1", bindings
 
 
@@ -69,7 +75,7 @@ def _condition(name: object, operator: object, value: Any, zone: tzinfo) -> tupl
     elif name.startswith("meta."):
         keys = name[5:].split(".")
         if not all(_plain.fullmatch(key) for key in keys):
-            raise InvalidInput("where: a path in meta has an empty name, a quote or a backslash")
+            raise InvalidInput("where: a path in meta has an empty name, a quote, a backslash or a lone surrogate")
         column, bound = "json_extract(t.meta, ?)", ["$" + "".join(f'."{key}"' for key in keys)]
     elif name in _COLUMNS:
         column = _COLUMNS[name]
@@ -80,6 +86,8 @@ def _condition(name: object, operator: object, value: Any, zone: tzinfo) -> tupl
     if operator in ("in", "nin"):
         if isinstance(value, str) or not isinstance(value, list | tuple | set | frozenset):
             raise InvalidInput(f"where: {operator!r} of {name!r:.60} takes a list")
+        if len(value) > MOST_VALUES:
+            raise InvalidInput(f"where: the list of {name!r:.60} has {len(value)} values, more than {MOST_VALUES}")
         values = [_value(name, one, zone) for one in value]
         inside = f"{column} IN ({','.join('?' * len(values))})"
         return (inside if operator == "in" else f"ifnull(NOT {inside}, 1)"), bound + values
@@ -101,4 +109,4 @@ def _value(name: str, value: Any, zone: tzinfo) -> Any:
         raise InvalidInput(
             f"where: {name!r:.60} compares with text, a number, True, False or None, not {type(value).__name__}"
         )
-    return value
+    return checked(value, f"where: {name:.60}", empty=True) if isinstance(value, str) else value

@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from delible.core.errors import NotAStore, ReadOnlyStore
+from delible.core.errors import DelibleError, DiskFull, NotAStore, ReadOnlyStore
 
 DATABASE = "store.db"
 TEMPORARY = "tmp"
 LISTS = "lists"
 MAKING = "new-"  # a database being made, in `tmp/`
-_OURS = {DATABASE, DATABASE + "-wal", DATABASE + "-shm", DATABASE + "-journal", TEMPORARY, LISTS}
+
+
+@contextmanager
+def typed_failures(folder: Path) -> Iterator[None]:
+    """The system's errors while a folder is made as ours. Raises NotAStore, DiskFull, ReadOnlyStore."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        number = error.errno if isinstance(error, OSError) else None
+        why = os.strerror(number) if number else "no possible name"
+        refused: type[DelibleError] = ReadOnlyStore
+        if number in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            refused = DiskFull
+        elif number in (None, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
+            refused = NotAStore
+        raise refused(f"{folder} cannot be made: {why}. Nothing was changed") from error
 
 
 def prepare(folder: Path, create: bool) -> Path:
@@ -19,21 +37,33 @@ def prepare(folder: Path, create: bool) -> Path:
     if folder.is_file():
         raise NotAStore(f"{folder} is a file, not a folder; name a folder of its own for a memory. Nothing was changed")
     database = folder / DATABASE
+    if database.is_dir():
+        raise NotAStore(f"{database} is a folder, not a memory's file; nothing was changed")
     if database.is_file():
         return database
     if not create:
         raise NotAStore(f"no memory at {folder}; write something first, or name the folder with --path")
-    if folder.exists() and (strangers := sorted(entry.name for entry in os.scandir(folder) if entry.name not in _OURS)):
-        raise NotAStore(
-            f"{folder} holds other files ({len(strangers)}) and no memory; name an empty or new folder. Nothing was"
-            " changed"
-        )
-    try:
+    with typed_failures(folder):
+        strangers = _strangers(folder) if folder.exists() else 0
+        if strangers and not database.is_file():  # asked again: another process may have made it this moment
+            raise NotAStore(
+                f"{folder} holds other files ({strangers}) and no memory; name an empty or new folder. Nothing was"
+                " changed"
+            )
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         (folder / TEMPORARY).mkdir(mode=0o700, exist_ok=True)
-    except OSError as error:
-        raise ReadOnlyStore(f"{folder} cannot be made: {error.strerror}. Nothing was changed") from error
     return database
+
+
+def _strangers(folder: Path) -> int:
+    """Entries that no making of a memory leaves: what lies in `tmp/` will be overwritten, so it must be ours too."""
+    names = [entry.name for entry in os.scandir(folder) if entry.name != TEMPORARY]
+    temporary = folder / TEMPORARY
+    if temporary.is_dir() and not temporary.is_symlink():
+        names += [entry.name for entry in os.scandir(temporary) if not entry.name.startswith(MAKING)]
+    elif os.path.lexists(temporary):
+        names.append(TEMPORARY)
+    return len(names)
 
 
 def touch_private(path: Path) -> None:
@@ -46,6 +76,7 @@ def derived_files(folder: Path) -> list[Path]:
     return sorted(
         path
         for name in (LISTS, TEMPORARY)
+        if not (folder / name).is_symlink()  # a link may lead to somebody else's files
         for path in (folder / name).rglob("*")
         if path.is_file() and not path.is_symlink()
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
@@ -38,6 +39,8 @@ _FIELDS = frozenset(
     ]
 )
 LONGEST_FIELD = 1000  # characters of a key, reference, author or kind; ours
+DEEPEST = 100  # lists and dicts of meta within each other; ours
+_nul = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")  # as JSON writes it; behind an escaped backslash it is plain text
 
 
 @dataclass
@@ -63,11 +66,12 @@ def drafts_of(items: Given | Iterable[Given], defaults: Defaults) -> tuple[list[
     InvalidInput."""
     if isinstance(items, str | Media | Record | Mapping):
         items = [items]
+    if not isinstance(items, Iterable):
+        raise InvalidInput(f"items are text, messages, records or dicts, not {type(items).__name__}; nothing was written")
     items = list(items)
     if not items:
         raise InvalidInput("there is nothing to write: the list is empty")
-    if defaults.channel not in PRIOR_TRUST:
-        raise UnknownField(f"no channel {defaults.channel!r:.40}; use one of {', '.join(PRIOR_TRUST)}")
+    known_channel(defaults.channel)
     if defaults.duplicates not in ("report", "keep"):
         raise UnknownField(f"duplicates is 'report' or 'keep', not {defaults.duplicates!r:.40}")
     notes: list[str] = []
@@ -81,15 +85,23 @@ def drafts_of(items: Given | Iterable[Given], defaults: Defaults) -> tuple[list[
             continue
         draft = _draft(fields, defaults)
         if "id" in fields:
-            if fields["id"] in names:
+            name = _short(fields["id"], "id") or ""
+            if name in names:
                 raise InvalidInput("two records of the batch have the same id; nothing was written")
-            names[str(fields["id"])] = draft
+            names[name] = draft
         drafts.append(draft)
     if system:
         notes.append(
             f"{system} system message{'s were' if system > 1 else ' was'} left out: no memory of a conversation"
         )
     return _parents_first(drafts, names), notes
+
+
+def known_channel(channel: object) -> str:
+    """The channel, if it is one. Raises UnknownField."""
+    if not isinstance(channel, str) or channel not in PRIOR_TRUST:
+        raise UnknownField(f"no channel {str(channel)[:40]!r}; use one of {', '.join(PRIOR_TRUST)}")
+    return channel
 
 
 def _fields(item: Given) -> Mapping[str, Any]:
@@ -127,7 +139,7 @@ def _fields(item: Given) -> Mapping[str, Any]:
             f"an item has an unknown field {str(unknown[0])[:40]!r}; known: {', '.join(sorted(_FIELDS))}. Put others in"
             " meta"
         )
-    return item
+    return {name: value for name, value in item.items() if value is not None}  # null: as if it were not said
 
 
 def _draft(fields: Mapping[str, Any], defaults: Defaults) -> Draft:
@@ -136,7 +148,7 @@ def _draft(fields: Mapping[str, Any], defaults: Defaults) -> Draft:
     author = fields.get("author", defaults.author)
     if "role" in fields or "content" in fields:
         role = fields.get("role", "user")
-        if role not in ROLE_CHANNEL:
+        if not isinstance(role, str) or role not in ROLE_CHANNEL:
             raise UnknownField(
                 f"a message has the unknown role {str(role)[:40]!r}; known: {', '.join(ROLE_CHANNEL)}, system"
             )
@@ -144,21 +156,19 @@ def _draft(fields: Mapping[str, Any], defaults: Defaults) -> Draft:
         text = _content(fields.get("content"))
         author = fields.get("name", author)
     if "channel" in fields:
-        if fields["channel"] not in PRIOR_TRUST:
-            raise UnknownField(f"no channel {str(fields['channel'])[:40]!r}; use one of {', '.join(PRIOR_TRUST)}")
-        channel = _lower(channel, fields["channel"])
+        channel = _lower(channel, known_channel(fields["channel"]))
     media = fields.get("media")
     notes: list[str] = []
     happened = _time(fields.get("happened", defaults.happened), defaults.zone, "happened", notes)
     expires = _time(fields.get("expires", defaults.expires), defaults.zone, "expires", notes)
     parents = fields.get("parents", defaults.parents)
-    if isinstance(parents, str) or not all(isinstance(parent, str) for parent in parents):
+    if not isinstance(parents, list | tuple | set | frozenset) or not all(isinstance(one, str) for one in parents):
         raise InvalidInput("parents is a list of ids; nothing was written")
     if media is not None:
         notes.append(f"no encoder here reads {_type(media)}; found by its text and fields only")
     return Draft(
         text=checked(text, empty=media is not None),
-        space=str(fields.get("space", defaults.space)),
+        space=checked(fields.get("space", defaults.space), "space"),
         channel=channel,
         kind=_short(fields.get("kind", defaults.kind), "kind") or "note",
         key=_short(fields.get("key", defaults.key), "key"),
@@ -166,7 +176,7 @@ def _draft(fields: Mapping[str, Any], defaults: Defaults) -> Draft:
         author=_short(author, "author"),
         happened=happened,
         expires=expires,
-        meta=checked_meta({**defaults.meta, **fields.get("meta", {})}),
+        meta={**checked_meta(defaults.meta), **checked_meta(fields.get("meta", {}))},
         notes=notes,
         parents=tuple(dict.fromkeys(parents)),
         media=None if media is None else (bytes(media.data), media.type),
@@ -218,14 +228,25 @@ def checked_meta(meta: Any) -> dict[str, Any]:
     try:
         raw = json.dumps(dict(meta), ensure_ascii=False, allow_nan=False)
         raw.encode()
-        if "\\u0000" in raw:
-            raise ValueError
+        if _nul.search(raw):
+            raise ValueError("NUL")
         back: dict[str, Any] = json.loads(raw)
+        _shallow(back)
         return back
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError, RecursionError):
+        # No cause: the encoder's error holds the text that it could not encode.
         raise InvalidInput(
-            "meta holds something that is no JSON (text, numbers, lists, dicts, true, false, null); nothing was written"
-        ) from error
+            "meta holds something that is no JSON (text without NUL and lone surrogates, numbers, lists, dicts, true,"
+            f" false, null; at most {DEEPEST} deep); nothing was written"
+        ) from None
+
+
+def _shallow(value: Any, depth: int = 0) -> None:
+    """Raises ValueError where SQLite's JSON (1,000 deep) would refuse every filter on meta because of one record."""
+    if depth > DEEPEST:
+        raise ValueError("deep")
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        _shallow(inner, depth + 1)
 
 
 def _parents_first(drafts: list[Draft], names: Mapping[str, Draft]) -> list[Draft]:

@@ -28,7 +28,7 @@ from delible.core.errors import (
 )
 from delible.core.times import micros, now
 from delible.store import folder as folders
-from delible.store import schema
+from delible.store import migrations, schema
 from delible.store.words import open_vocabulary
 
 _abandoned: list[apsw.Connection] = []  # connections of before a fork: closing them here would hurt the parent's
@@ -45,7 +45,7 @@ def typed_errors(path: Path) -> Iterator[None]:
             f"{path} is held by another process; try again, or open with a longer timeout. Nothing was changed"
         ) from error
     except apsw.FullError as error:
-        raise DiskFull(f"the disk of {path} is full; make room and try again. The transaction was undone") from error
+        raise _full(path) from error
     except apsw.ReadOnlyError as error:
         raise ReadOnlyStore(f"{path} takes no writes; nothing was changed") from error
     except apsw.CantOpenError as error:
@@ -56,8 +56,30 @@ def typed_errors(path: Path) -> Iterator[None]:
         raise CorruptStore(
             f"{path} is damaged or no SQLite file; nothing was changed. Restore an export: delible load FILE"
         ) from error
+    except UnicodeDecodeError:
+        # The error holds the bytes of a record: it does not go on as the cause.
+        raise CorruptStore(f"{path} holds a text that is damaged; run: delible verify") from None
+    except apsw.SQLError as error:
+        if not str(error).startswith(("malformed", "no such")):
+            raise
+        raise CorruptStore(f"{path} holds a table or a field that is damaged; run: delible verify") from error
     except apsw.IOError as error:
+        if _no_room(path):
+            raise _full(path) from error
         raise DelibleError(f"reading or writing {path} failed; the transaction was undone. Check the disk") from error
+
+
+def _full(path: Path) -> DiskFull:
+    return DiskFull(f"the disk of {path} is full; make room and try again. The transaction was undone")
+
+
+def _no_room(path: Path) -> bool:
+    """Whether the disk is why: SQLite calls some failures to grow a file, those of `-shm` too, plain input or output."""
+    try:
+        system = os.statvfs(path.parent)
+    except OSError:
+        return False
+    return system.f_bavail == 0
 
 
 class SQLite:
@@ -75,10 +97,17 @@ class SQLite:
         self.read_only = False
         with typed_errors(self.path):
             if not self.path.exists():
-                self._create()
-            connection = self._connect()
+                with folders.typed_failures(folder):
+                    self._create()
+            with suppress(apsw.CorruptError):  # another process may be moving its log: the real connection says
+                self._peek()
+            connection = self._connect(first=True)
             try:
                 self._check(connection)
+                if migrations.is_pending(connection):
+                    connection.close()
+                    migrations.migrate(self.folder, timeout=timeout)
+                    connection = self._connect(first=True)
                 self.key = bytes(connection.execute("SELECT value FROM meta WHERE name = 'key'").get)
             except (apsw.SQLError, TypeError) as error:
                 connection.close()
@@ -109,7 +138,7 @@ class SQLite:
         made.unlink()
         folders.sync_folder(self.folder)
 
-    def _connect(self) -> apsw.Connection:
+    def _connect(self, first: bool = False) -> apsw.Connection:
         try:
             connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
             schema.set_up(connection, self.timeout)
@@ -118,17 +147,42 @@ class SQLite:
                 raise apsw.ReadOnlyError
             connection.execute("SELECT 1 FROM sqlite_schema LIMIT 1").fetchall()  # opens the log, where it must be made
         except (apsw.CantOpenError, apsw.ReadOnlyError):
-            log = self.path.with_name(self.path.name + "-wal")
-            if log.exists() and log.stat().st_size:
+            # Later failures have other causes: what was opened for writing is never read as if nothing could change it.
+            if self._log_size() or not (first or self.read_only):
                 raise
             # A cleanly closed database in a read-only folder: nothing can change it, so nothing needs a lock.
+            connection = self._immutable()
             self.read_only = True
-            connection = apsw.Connection(
-                f"file:{_quoted(self.path)}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-            )
-            schema.set_up(connection, self.timeout, read_only=True)
         open_vocabulary(connection)  # here: made inside a read transaction, they would go with it
         return connection
+
+    def _immutable(self) -> apsw.Connection:
+        connection = apsw.Connection(
+            f"file:{_quoted(self.path)}?immutable=1", flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        )
+        schema.set_up(connection, self.timeout, read_only=True)
+        return connection
+
+    def _log_size(self) -> int:
+        try:
+            return self.path.with_name(self.path.name + "-wal").stat().st_size
+        except FileNotFoundError:
+            return 0
+
+    def _peek(self) -> None:
+        """Whose file it is, and of which schema, before anything is opened that could write to it."""
+        if not self.path.stat().st_size and not self._log_size():
+            raise CorruptStore(f"{self.path} is empty: it was cut off. Restore an export: delible load FILE")
+        if self._log_size():
+            connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the log stays as it is
+        else:
+            connection = self._immutable()
+        try:
+            connection.set_busy_timeout(int(self.timeout * 1000))
+            self._check(connection)
+        finally:
+            connection.close()
 
     def _check(self, connection: apsw.Connection) -> None:
         if connection.pragma("application_id") != schema.APPLICATION:
@@ -140,12 +194,16 @@ class SQLite:
                 "pip install --upgrade delible. Nothing was changed"
             )
 
+    def _after_fork(self) -> None:
+        """Never use, never close the parent's connections; its locks may be held by threads that are not here."""
+        if self._process != os.getpid():
+            _abandoned.extend(self._idle)
+            self._idle, self._pool, self._write, self._process = [], threading.Lock(), threading.RLock(), os.getpid()
+
     def _take(self) -> apsw.Connection:
         if self._closed:
             raise Closed("this memory was closed; open it again")
-        if self._process != os.getpid():  # after a fork: never use, never close the parent's
-            _abandoned.extend(self._idle)
-            self._idle, self._pool, self._write, self._process = [], threading.Lock(), threading.RLock(), os.getpid()
+        self._after_fork()
         with self._pool:
             if self._idle:
                 return self._idle.pop()
@@ -186,6 +244,7 @@ class SQLite:
         """A connection inside one write transaction: durable when left, undone on any error."""
         if self.read_only:
             raise ReadOnlyStore(f"{self.folder} is read-only here; nothing was changed")
+        self._after_fork()
         with self._write, self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -204,12 +263,12 @@ class SQLite:
 
     def close(self) -> None:
         """Close every idle connection; any number of times."""
+        self._after_fork()
         with self._pool:
             self._closed = True
             idle, self._idle = self._idle, []
         for connection in idle:
-            if self._process == os.getpid():
-                connection.close()
+            connection.close()
 
 
 def _quoted(path: Path) -> str:

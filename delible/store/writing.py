@@ -76,6 +76,12 @@ class Written(NamedTuple):
     day: str = ""
 
 
+_PARENT = (
+    "SELECT r.row, r.trust, r.hold, EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL), r.space"
+    " FROM records r WHERE"
+)
+
+
 class Parent(NamedTuple):
     """What a child takes from a parent."""
 
@@ -98,26 +104,39 @@ def write(
     """Write all drafts or none. `seen` limits whose parents count; `recalled` holds ids recalled but not logged yet."""
     outcomes: list[Written] = []
     visible = None if seen is None else frozenset(spaces.numbers(connection, seen))
-    seq = time = 0
+    kept = [] if revises is None else _lineage(connection, revises[0])
     places: dict[str, tuple[int, str]] = {}
-    fresh: dict[bytes, int] = {}
-    todo: list[tuple[int, Draft, bytes, int | None]] = []
-    for draft in drafts:
+    left: dict[str, Written] = {}  # drafts that were forgotten before: nothing is derived from them
+    rows: dict[str, int] = {}  # of drafts, written now or before
+    todo: list[tuple[int, Draft, bytes]] = []
+    again: list[tuple[int, Draft]] = []
+    writings: dict[tuple[Any, ...], Draft] = {}
+    for at, draft in enumerate(drafts):
         print_ = sealing.fingerprint(key, draft.text, draft.media[0] if draft.media else None)
-        if forgotten := _forgotten(connection, key, draft, print_):
-            if draft.channel != "user" or draft.parents:
-                outcomes.append(Written(None, receipt=forgotten[0], day=forgotten[1]))
+        derived = bool(draft.parents or kept)
+        if gone := next((left[parent] for parent in draft.parents if parent in left), None) or (
+            _forgotten(connection, key, draft, print_)
+        ):
+            if draft.channel != "user" or derived:
+                left[draft.id] = gone
+                outcomes.append(gone)
                 continue
-            draft.notes.append(f"an equal record was forgotten on {forgotten[1]}")
+            draft.notes.append(f"an equal record was forgotten on {gone.day}")
         if draft.space not in places:
             places[draft.space] = spaces.make(connection, draft.space)
         space = places[draft.space][0]
-        first = _first_equal(connection, space, print_)
-        if revises is None and draft.duplicates == "report" and (same := _same(connection, space, print_, draft)):
-            outcomes.append(Written(same, same=True))
-            continue
-        outcomes.append(Written(len(todo)))
-        todo.append((len(outcomes) - 1, draft, print_, first))
+        outcomes.append(Written(None))
+        if revises is None and draft.duplicates == "report" and (draft.reference or draft.happened) is not None:
+            if (same := _same(connection, space, print_, draft)) is not None:
+                outcomes[at], rows[draft.id] = Written(same, same=True), same
+                continue
+            # As in the store, one that is held or expired does not swallow another.
+            if not draft.hold and (draft.expires is None or draft.expires > ledger.present()):
+                writing = (space, draft.text, draft.channel, draft.reference, draft.happened, draft.key, draft.media)
+                if (before := writings.setdefault(writing, draft)) is not draft:
+                    again.append((at, before))
+                    continue
+        todo.append((at, draft, print_))
     if not todo:
         return outcomes
     seq, time = ledger.append(
@@ -125,26 +144,31 @@ def write(
         key,
         actor,
         verb,
-        ids=[_id(draft) for _, draft, _, _ in todo],
-        kinds=Counter(draft.kind for _, draft, _, _ in todo),
+        ids=[_id(draft) for _, draft, _ in todo],
+        kinds=Counter(draft.kind for _, draft, _ in todo),
         counts={"records": len(todo)},
-        digest=sealing.digest(key, (print_ for _, _, print_, _ in todo)),
+        digest=sealing.digest(key, (print_ for _, _, print_ in todo)),
     )
-    for at, draft, print_, first in todo:
+    instead = {drafts[at].id: before.id for at, before in again}
+    for at, draft, print_ in todo:
         space, scope = places[draft.space]
         if draft.key is not None and revises is None:
             _free_key(connection, space, draft.key, time, seq)
-        parents = [_parent(connection, parent, visible, fresh, draft) for parent in draft.parents]
+        parents = kept + [
+            _parent(connection, parent, rows.get(instead.get(parent, parent)), visible, draft)
+            for parent in draft.parents
+        ]
+        first = _first_equal(connection, space, print_)
         if first is not None and (original := _repeated(connection, first, time, recalled)):
             # A text that was just recalled and comes back is derived from its record: it can raise no trust, and goes
             # when that goes.
             draft.notes.append("repeats a record that was recalled within the last hour")
             if draft.channel != "user":
                 parents.append(original)
-        outcomes[at] = Written(
-            _insert(connection, key, draft, print_, first, parents, space, scope, seq, time, revises)
-        )
-        fresh[_id(draft)] = outcomes[at].row or 0
+        rows[draft.id] = _insert(connection, key, draft, print_, first, parents, space, scope, seq, time, revises)
+        outcomes[at] = Written(rows[draft.id])
+    for at, before in again:
+        outcomes[at] = Written(rows[before.id], same=True)
     return outcomes
 
 
@@ -243,14 +267,14 @@ def above(path: str) -> list[str]:
     return ["/".join(segments[:end]) for end in range(len(segments), 0, -1)]
 
 
-def _forgotten(connection: apsw.Connection, key: bytes, draft: Draft, print_: bytes) -> tuple[str, str] | None:
+def _forgotten(connection: apsw.Connection, key: bytes, draft: Draft, print_: bytes) -> Written | None:
     for path in above(draft.space):
         found = connection.execute(
             "SELECT receipt, time FROM suppressed WHERE space = ? AND fingerprint = ?",
             (sealing.path_digest(key, path), print_),
         ).fetchone()
         if found:
-            return found[0], f"{from_micros(found[1]):%Y-%m-%d}"
+            return Written(None, receipt=found[0], day=f"{from_micros(found[1]):%Y-%m-%d}")
     return None
 
 
@@ -266,10 +290,7 @@ def _first_equal(connection: apsw.Connection, space: int, print_: bytes) -> int 
 
 
 def _same(connection: apsw.Connection, space: int, print_: bytes, draft: Draft) -> int | None:
-    """The living record, neither held nor expired, that this very writing made before; only where it can be told
-    apart."""
-    if draft.reference is None and draft.happened is None:
-        return None
+    """The living record, neither held nor expired, that this very writing made before."""
     found: int | None = connection.execute(
         "SELECT r.row FROM records r INDEXED BY records_fingerprint JOIN texts t ON t.row = r.row JOIN spaces s ON"
         " s.space = r.space WHERE r.space = ? AND r.fingerprint = ? AND t.text = ? AND r.channel = ? AND r.reference IS"
@@ -300,19 +321,28 @@ def _free_key(connection: apsw.Connection, space: int, key: str, time: int, seq:
 
 
 def _parent(
-    connection: apsw.Connection, parent: str, visible: Collection[int] | None, fresh: dict[bytes, int], draft: Draft
+    connection: apsw.Connection, parent: str, row: int | None, visible: Collection[int] | None, draft: Draft
 ) -> Parent:
-    raw = to_bytes(parent)
+    """What the draft takes from a parent: one of its batch, by row, or one that the handle sees. Raises UnknownId."""
+    where, what = ("r.id = ?", to_bytes(parent) or b"") if row is None else ("r.row = ?", row)
     found = connection.execute(
-        "SELECT r.row, r.trust, r.hold, r.space, EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL)"
-        " FROM records r WHERE r.id = ? AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)",
-        (raw or b"",),
+        f"{_PARENT} {where} AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)", (what,)
     ).fetchone()
-    if found is None or (visible is not None and found[3] not in visible and raw not in fresh):
+    if found is None or (row is None and visible is not None and found[4] not in visible):
         raise UnknownId(parent, "parent")
-    if not found[4]:
-        draft.notes.append(f"parent {parent} was superseded before this was written")
-    return Parent(found[0], found[1], found[2], bool(found[4]))
+    if not found[3]:
+        # Without its id: who reads the note may not see the parent's space.
+        draft.notes.append("a parent was superseded before this was written")
+    return Parent(*found[:4])
+
+
+def _lineage(connection: apsw.Connection, row: int) -> list[Parent]:
+    """The parents of a record, also those in spaces that the handle does not see: a revision sheds none of them."""
+    return [
+        Parent(*found[:4])
+        for (parent,) in connection.execute("SELECT parent FROM lineage WHERE child = ?", (row,)).fetchall()
+        for found in connection.execute(f"{_PARENT} r.row = ?", (parent,)).fetchall()
+    ]
 
 
 def _repeated(connection: apsw.Connection, first: int, time: int, recalled: Collection[bytes]) -> Parent | None:

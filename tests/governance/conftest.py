@@ -16,14 +16,17 @@ from delible.governance import erase
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Plain bytes.find, in a process of its own: opening `store.db` here would drop the locks of this process.
+# Every offset of every file, in a process of its own: opening `store.db` here would drop the locks of this process.
 SEARCH = """
 import json, pathlib, sys
 folder, pieces = pathlib.Path(sys.argv[1]), {bytes.fromhex(line) for line in sys.stdin.read().split()}
+shorter = [piece for piece in pieces if len(piece) < 16]
 found = {}
 for path in sorted(path for path in folder.rglob("*") if path.is_file()):
     raw = path.read_bytes()
-    if times := sum(raw.find(piece) >= 0 for piece in pieces):
+    times = sum(raw.find(piece) >= 0 for piece in shorter)
+    times += len({raw[at : at + 16] for at in range(len(raw) - 15) if raw[at : at + 16] in pieces})
+    if times:
         found[path.relative_to(folder).as_posix()] = times
 print(json.dumps(found))
 """
