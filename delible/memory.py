@@ -3,6 +3,7 @@ contents."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +12,16 @@ from types import TracebackType
 from typing import Any, Literal, Self
 
 from delible.core import times
-from delible.core.errors import Blocked, EncoderMismatch, InvalidInput, SpaceRefused, Suppressed, UnknownId
+from delible.core.errors import (
+    Blocked,
+    DiskFull,
+    EncoderMismatch,
+    InvalidInput,
+    SpaceRefused,
+    StoreLocked,
+    Suppressed,
+    UnknownId,
+)
 from delible.core.identity import to_bytes
 from delible.core.process import this_process
 from delible.core.progress import Progress, silent
@@ -30,7 +40,7 @@ from delible.recall.embedding import Embedding
 from delible.store import holds, ledger, lives, purging, reading, sealing, spaces
 from delible.store.archive_writing import Exported
 from delible.store.filters import Where, compile_where
-from delible.store.intake import Defaults, Given, When, drafts_of
+from delible.store.intake import Defaults, Given, When, drafts_of, known_channel
 from delible.store.ledger import Event
 from delible.store.lookout import Lookout
 from delible.store.reads import ReadLog
@@ -38,6 +48,8 @@ from delible.store.sqlite import SQLite
 from delible.store.views import Views
 from delible.store.writing import HOLDS, Draft, Written, write
 
+log = logging.getLogger(__name__)
+LONGEST_TIMEOUT = 1_000_000  # seconds; SQLite counts milliseconds in 32 bits
 Reach = Literal["derived", "everything"]
 
 
@@ -118,10 +130,11 @@ class Memory:
         actor: str | None,
         log_questions: bool,
     ):
+        _seconds(timeout)
         self._zone = times.zone(timezone)
         self._seen = None if space is None else spaces.parse_scope(space)
-        self._channel = channel
-        self._actor = actor or this_process()
+        self._channel = known_channel(channel)
+        self._named = actor
         self._guards: Sequence[Guard] = (instructions.screen,) if guards is None else tuple(guards)
         self._rankers = tuple(rankers)
         self._carriers: list[Carrier] = []
@@ -132,10 +145,14 @@ class Memory:
             self._reads = ReadLog(self._store, log_questions, self._complete_later)
             self._unfinished = threading.Event()
             if not self._store.read_only:
-                erase.complete(self._store, (), timeout=1.0)
+                self._complete_once()
         except BaseException:
             self._store.close()
             raise
+
+    @property
+    def _actor(self) -> str:
+        return self._named or this_process()  # asked each time: after a fork it is another one
 
     @property
     def path(self) -> Path:
@@ -202,9 +219,8 @@ class Memory:
             reference=old.source.reference,
             author=old.source.author,
             happened=None if old.happened is None else times.micros(old.happened),
-            expires=None if old.expires is None else times.micros(old.expires),
             meta={**old.meta, **({"revised": checked(reason, "reason")} if reason else {})},
-            hold_reason=old.hold_reason,
+            hold_reason=old.hold_reason if old.held else None,
             duplicates="keep",
         )
         return self._remember([draft], [], revises=id)[0]
@@ -230,6 +246,8 @@ class Memory:
                 if self._embedding.changed(connection, own, coming):
                     continue  # the folder changed its model meanwhile: give the drafts the new one's vectors too
                 before = None if revises is None else self._revised(connection, revises)
+                if before is not None:
+                    drafts[0].expires = before[3]
                 outcomes = write(
                     connection,
                     self._store.key,
@@ -254,14 +272,16 @@ class Memory:
         seq: int = connection.execute("SELECT max(seq) FROM events").get
         return seq
 
-    def _revised(self, connection: Any, id: str) -> tuple[int, float, int]:
+    def _revised(self, connection: Any, id: str) -> tuple[int, float, int, int | None]:
         (row,) = reading.rows_of(connection, [id], self._seen)
-        trust, hold = connection.execute("SELECT verdict_trust, own_hold FROM records WHERE row = ?", (row,)).fetchone()
+        trust, hold, expires = connection.execute(
+            "SELECT verdict_trust, own_hold, expires FROM records WHERE row = ?", (row,)
+        ).fetchone()
         if row not in lives.living_rows(connection, [row]):
             raise InvalidInput(
                 f"record {id} was superseded already; revise the newest of its history. Nothing was changed"
             )
-        return row, trust, hold
+        return row, trust, hold, expires
 
     def _screen(self, drafts: Sequence[Draft]) -> None:
         """Guards at the door: their strictest decision holds; a bound on trust is applied."""
@@ -309,6 +329,7 @@ class Memory:
         None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput, UnknownField,
         SpaceRefused.
         """
+        _positive(max_tokens, "max_tokens")
         request = recalling.Request(
             question=checked(question, "question") if isinstance(question, str) else question,
             k=k,
@@ -343,6 +364,7 @@ class Memory:
 
         `count` is a tokenizer's counter (default: the encoder's); `how` as in `recall`.
         """
+        _positive(max_tokens, "max_tokens")
         hits = self.recall(question, k, **how)
         return blocks.block(hits, max_tokens, count or self._embedding.counter())
 
@@ -374,12 +396,7 @@ class Memory:
     def receipts(self) -> list[Receipt]:
         """Every receipt, oldest first. Receipts hold no content, but they are the folder's: a handle for one space
         sees its own."""
-        every = erase.receipts(self._store)
-        return (
-            every
-            if self._seen is None
-            else [one for one in every if erase.scope_of(self._store, one.id) == str(self._seen)]
-        )
+        return erase.receipts(self._store, self._seen)
 
     def ledger(self, after: int = 0, limit: int | None = None) -> list[Event]:
         """Events with a number above `after`, oldest first. Only a handle for the whole folder may read it. Raises
@@ -416,7 +433,7 @@ class Memory:
             receipt = connection.execute(
                 "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id,)
             ).fetchone()
-            if receipt and (self._seen is None or receipt[0] == str(self._seen)):
+            if receipt and (self._seen in (None, spaces.EVERYTHING) or receipt[0] == erase.scope_digest(self._store.key, self._seen)):
                 gone = connection.execute("DELETE FROM suppressed WHERE receipt = ? RETURNING 1", (id,)).fetchall()
                 ledger.append(
                     connection,
@@ -512,6 +529,8 @@ class Memory:
         if ids is not None:
             if where is not None or space is not None or source is not None:
                 raise InvalidInput("name ids, or a filter (where, space, source), not both; nothing was changed")
+            if not isinstance(ids, str | list | tuple | set | frozenset):
+                raise InvalidInput(f"ids is an id or a list of ids, not {type(ids).__name__}; nothing was changed")
             named = [ids] if isinstance(ids, str) else [*ids]
             if not named:
                 raise InvalidInput("no ids were given; nothing was changed")
@@ -522,12 +541,18 @@ class Memory:
         scope = spaces.narrowed(self._seen, space)
         sql, bindings = compile_where(where, self._zone)
         if source is not None:
-            sql, bindings = f"({sql}) AND r.reference = ?", [*bindings, source]
+            sql, bindings = f"({sql}) AND r.reference = ?", [*bindings, checked(source, "source")]
         with self._store.reading() as connection:
             rows = set(reading.listed(connection, scope, (sql, bindings), limit=None, held=None, past=True))
         if not rows:
             raise UnknownId("of this filter")
         return rows
+
+    def _complete_once(self) -> None:
+        try:
+            erase.complete(self._store, (), timeout=1.0)
+        except (StoreLocked, DiskFull) as error:  # no reason not to open: what is sealed is recalled by nobody
+            log.warning("an open forget waits for verify: %s", type(error).__name__)
 
     def _complete_later(self) -> None:
         if self._unfinished.is_set():
@@ -637,6 +662,7 @@ class Memory:
 
     def compact(self) -> dict[str, int]:
         """Rewrite the file without its free pages; bytes before and after. Raises DiskFull."""
+        self._whole("compacting")
         before = self._store.path.stat().st_size
         purging.rewrite(self._store)
         purging.cut_log(self._store, self._store.timeout)
@@ -706,6 +732,8 @@ class Memory:
         """Living records in the order of writing; `after` an id pages on; `held`: False unheld, True held, None
         both."""
         _positive(limit, "limit")
+        if held not in (None, True, False):
+            raise InvalidInput("held is True, False or None (both)")
         condition = compile_where(where, self._zone)
         with self._store.reading() as connection:
             start = 0 if after is None else reading.rows_of(connection, [after], self._seen)[0]
@@ -726,6 +754,11 @@ def _reach(reach: str) -> str:
 def _positive(number: object, what: str) -> None:
     if number is not None and (isinstance(number, bool) or not isinstance(number, int) or number < 0):
         raise InvalidInput(f"{what} must be a whole number from 0 on")
+
+
+def _seconds(timeout: object) -> None:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float) or not 0 <= timeout <= LONGEST_TIMEOUT:
+        raise InvalidInput(f"timeout is a number of seconds from 0 to {LONGEST_TIMEOUT:,}")
 
 
 def _with_notes(outcomes: Sequence[Written], found: Mapping[int, Record], notes: Sequence[str]) -> list[Record]:

@@ -6,6 +6,7 @@ import ast
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 
@@ -33,9 +34,10 @@ def found(room: str) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
         # Python asks for `__path__` and the like all the time: no file is read for those.
         if name.startswith("_"):
             raise AttributeError(f"module {room!r} has no attribute {name!r}")
-        files = _definitions(room)
-        if name in files:
+        # `from room import file` asks here first: found without reading the files (they took 110 ms of a command).
+        if find_spec(f"{room}.{name}") is not None:
             return import_module(f"{room}.{name}")
+        files = _definitions(room)
         holders = [file for file, names in files.items() if name in names]
         if len(holders) != 1:
             several = f"; {', '.join(holders)} have one each: import it from there" if holders else ""

@@ -106,7 +106,7 @@ def close_and_seal(
             "survivors": erasing.survivors(connection, closed, seen),
             "carriers": sorted(c.name for c in _called(carriers, reach)),
             "process": this_process(),
-            "scope": None if seen is None else str(seen),
+            "scope": scope_digest(store.key, seen),
         }
         erasing.seal(connection, store.key, closed, body, suppress)
     return receipt
@@ -334,10 +334,9 @@ def body_of(store: SQLite, receipt: str) -> dict[str, Any]:
     return body
 
 
-def scope_of(store: SQLite, receipt: str) -> str | None:
-    """The scope of the handle that asked for a receipt; None: the whole folder."""
-    scope: str | None = body_of(store, receipt).get("scope")
-    return scope
+def scope_digest(key: bytes, seen: spaces.Scope | None) -> str | None:
+    """The scope of the handle that asks for a forget; a digest, for the path may be what is forgotten."""
+    return None if seen is None else sealing.path_digest(key, str(seen)).hex()
 
 
 def receipt_of(body: dict[str, Any], phase: int) -> Receipt:
@@ -357,11 +356,13 @@ def receipt_of(body: dict[str, Any], phase: int) -> Receipt:
     )
 
 
-def receipts(store: SQLite) -> list[Receipt]:
-    """Every receipt, oldest first."""
+def receipts(store: SQLite, seen: spaces.Scope | None) -> list[Receipt]:
+    """Every receipt, oldest first; a handle for some spaces gets those that were asked for through such a one."""
     with store.reading() as connection:
         lines = connection.execute("SELECT phase, body FROM receipts ORDER BY id").fetchall()
-    return [receipt_of(json.loads(body), phase) for phase, body in lines]
+    every = [(json.loads(body), phase) for phase, body in lines]
+    own = scope_digest(store.key, seen)
+    return [receipt_of(body, phase) for body, phase in every if own is None or body["scope"] == own]
 
 
 def complete(store: SQLite, carriers: Sequence[Carrier], timeout: float, others: bool = False) -> list[Receipt]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import numpy as np
 
-from delible.core.errors import EncoderFailed, EncoderMismatch
+from delible.core.errors import DelibleError, EncoderFailed, EncoderMismatch, InvalidInput
 from delible.core.progress import Progress, silent
 from delible.core.shapes import Encoder
 from delible.recall.encoders import open_encoder
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from numpy import float32
     from numpy.typing import NDArray
 
+log = logging.getLogger(__name__)
 DEFAULT = "minilm"
 BATCH = 256  # texts encoded between two transactions of a re-embedding
 
@@ -34,19 +36,29 @@ def spoken(text: str, author: str | None) -> str:
 
 def checked_vectors(encoder: Encoder, X: NDArray[float32], count: int) -> NDArray[float32]:
     """Unit rows (count, D). Raises EncoderFailed for another shape, for NaN, and for rows that cannot be made unit."""
-    X = np.asarray(X, np.float32)
+    try:
+        X = np.asarray(X, np.float32)
+    except (TypeError, ValueError) as error:
+        raise EncoderFailed(f"encoder {encoder.name!r} gave what is no matrix; nothing was written") from error
     if X.shape != (count, encoder.dimension):
         raise EncoderFailed(
             f"encoder {encoder.name!r} gave vectors of shape {X.shape}, not ({count}, {encoder.dimension}); nothing was"
             " written"
         )
-    norms = np.linalg.norm(X, axis=1, keepdims=True)
+    norms = np.linalg.norm(X.astype(np.float64), axis=1, keepdims=True)
     if not (np.isfinite(norms).all() and (norms > 1e-6).all()):
         raise EncoderFailed(
             f"encoder {encoder.name!r} gave a vector that is zero, infinite or not a number; nothing was written"
         )
-    unit: NDArray[float32] = X / norms
+    unit: NDArray[float32] = (X / norms).astype(np.float32)
     return unit
+
+
+def encoded(encoder: Encoder, texts: Sequence[str]) -> NDArray[float32]:
+    """The unit vectors (N, D) of passages; of none, none. Raises EncoderFailed."""
+    if not texts:
+        return np.zeros((0, encoder.dimension), np.float32)
+    return checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
 
 
 class Embedding:
@@ -81,7 +93,14 @@ class Embedding:
             return self._given or self._opened(self._spec or DEFAULT)
         if self._given is not None and known.made_by(self._given):
             return self._given
-        encoder = self._opened(known.spec)
+        try:
+            encoder = self._opened(known.spec)
+        except InvalidInput as error:  # it was given as an object, or its folder is gone
+            raise EncoderMismatch(
+                f"this folder's vectors were made by {known.name} {known.version}, which cannot be opened by the name"
+                f" {known.spec!r:.80}: open the memory with encoder=, or change the model: delible encoder use SPEC."
+                " Nothing was changed"
+            ) from error
         if not known.made_by(encoder):
             raise EncoderMismatch(_other(known, encoder, known.spec))
         return encoder
@@ -109,32 +128,40 @@ class Embedding:
     def embed(self, drafts: Sequence[Draft]) -> tuple[Known, Known | None]:
         """Give drafts their vectors, by every encoder that the folder uses now; those encoders."""
         own, coming = self.settle()
-        for known in (own, coming) if coming else (own,):
-            encoder = self.encoder(known)
-            cuts = {at: passages(draft.text, encoder) for at, draft in enumerate(drafts) if draft.text.strip()}
-            texts = [
+        for draft in drafts:
+            draft.embedded = []  # of a try before, the folder may have changed its model since
+        self._add_vectors(drafts, own)
+        if coming is not None:
+            try:
+                self._add_vectors(drafts, coming)
+            except DelibleError as error:
+                # The change itself will come to this record; a model that is not in use yet refuses no write.
+                log.warning("%s gave no vectors for what was just written: %s", coming.name, type(error).__name__)
+        return own, coming
+
+    def _add_vectors(self, drafts: Sequence[Draft], known: Known) -> None:
+        encoder = self.encoder(known)
+        cuts = {at: passages(draft.text, encoder) for at, draft in enumerate(drafts) if draft.text.strip()}
+        X = encoded(
+            encoder,
+            [
                 spoken(drafts[at].text[start:stop], drafts[at].author)
                 for at, found in cuts.items()
                 for start, stop in found
-            ]
-            X = checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
-            done = 0
-            for at, found in cuts.items():
-                draft = drafts[at]
-                draft.embedded = [one for one in draft.embedded if one.encoder != known.number]
-                draft.embedded.append(Embedded(known.number, found, X[done : done + len(found)]))
-                done += len(found)
-                note = f"the last {found.rest:,} characters have no vectors; they are found by words only"
-                if found.rest and note not in draft.notes:
-                    draft.notes.append(note)
-        return own, coming
+            ],
+        )
+        done = 0
+        for at, found in cuts.items():
+            draft = drafts[at]
+            draft.embedded.append(Embedded(known.number, found, X[done : done + len(found)]))
+            done += len(found)
+            note = f"the last {found.rest:,} characters have no vectors; they are found by words only"
+            if found.rest and note not in draft.notes:
+                draft.notes.append(note)
 
     def changed(self, connection: apsw.Connection, own: Known, coming: Known | None) -> bool:
         """Whether, seen in a write transaction, the folder uses other encoders than those that gave the vectors."""
-        return (encoders.known(connection), encoders.known(connection, "encoder_next")) not in (
-            (own, coming),
-            (own, None),
-        )
+        return (encoders.known(connection), encoders.known(connection, "encoder_next")) != (own, coming)
 
     def counter(self) -> Callable[[str], int]:
         """Counts tokens as the folder's encoder does; words and a third where it does not say."""
@@ -149,7 +176,7 @@ class Embedding:
             found = {"name": own.name, "version": own.version, "dimension": own.dimension, "spec": own.spec}
         if coming is not None:
             with self._store.reading() as connection:
-                left = len(encoders.without_vectors(connection, coming.number, 0, 10**9))
+                left = encoders.count_without_vectors(connection, coming.number)
             found["changing_to"] = {"name": coming.name, "version": coming.version, "records_left": left}
         return found
 
@@ -166,13 +193,15 @@ class Embedding:
         """
         encoder = open_encoder(spec, threads=self._threads) if isinstance(spec, str) else open_encoder(spec)
         name = spec if isinstance(spec, str) else encoder.name
+        encoded(encoder, ["a word before anything is changed"])
         with self._store.writing() as connection:
             own = encoders.known(connection)
             number = encoders.register(connection, encoder, name)
-            if own is not None and own.number == number:
-                encoders.use(connection, "encoder_next", None)
-                return 0
-            encoders.use(connection, "encoder_next", number)
+            same = own is not None and own.number == number
+            encoders.use(connection, "encoder_next", None if same else number)
+        if same:
+            self._drop_others()
+            return 0
         self._open[name] = encoder
         done = 0
         while True:
@@ -181,7 +210,7 @@ class Embedding:
                 return done
 
     def fill(self, progress: Progress = silent) -> int:
-        """Give vectors of the folder's encoder to records that have none (an archive brought none); how many got them."""
+        """Give vectors of the folder's encoder to records that have none (an archive brought none); how many got one."""
         own, _ = self.roles()
         return 0 if own is None else self._catch_up(self.encoder(own), own.number, progress)
 
@@ -204,7 +233,7 @@ class Embedding:
                 for (row, text), found in zip(todo, cuts, strict=True)
                 for start, stop in found
             ]
-            X = checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
+            X = encoded(encoder, texts)
             at = 0
             with self._store.writing() as connection:
                 for (row, _), found in zip(todo, cuts, strict=True):
@@ -221,18 +250,20 @@ class Embedding:
         with self._store.writing() as connection:
             if encoders.without_vectors(connection, number, 0, 1):
                 return False
-            old = encoders.known(connection)
             encoders.use(connection, "encoder", number)
             encoders.use(connection, "encoder_next", None)
             ledger.append(connection, self._store.key, actor, "re-embed", counts={"records": done})
-        if old is not None:
-            while True:
-                with self._store.writing() as connection:
-                    if not encoders.drop_vectors(connection, old.number, 500):
-                        break
+        self._drop_others()
         self._spec = None
         self._given = None
         return True
+
+    def _drop_others(self) -> None:
+        """Delete the vectors of every encoder that is not in use: the old one's, and what was left half changed."""
+        gone = True
+        while gone:
+            with self._store.writing() as connection:
+                gone = bool(encoders.drop_unused(connection, 500))
 
 
 def _other(known: Known, asked: Encoder, spec: str | None) -> str:

@@ -7,6 +7,7 @@ keeps a record out that was forgotten, held or revised while the rankers were at
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -59,7 +60,7 @@ class Request:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def _pool(process: int) -> ThreadPoolExecutor:  # by process: after a fork, the thread of the parent's is not there
     return ThreadPoolExecutor(1, "delible-bits")
 
 
@@ -106,7 +107,7 @@ def recall(
                 where=where if request.where else None,
                 as_of=None if request.as_of is None else _event(connection, request.as_of, request.zone),
             )
-            found = search(connection, views, wanted, _pool())
+            found = search(connection, views, wanted, _pool(os.getpid()))
             fused = fuse(found)
             # Whoever reorders or refuses wants more to choose from.
             width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE

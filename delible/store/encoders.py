@@ -53,16 +53,25 @@ def use(connection: apsw.Connection, role: str, number: int | None) -> None:
         connection.execute("INSERT OR REPLACE INTO meta(name, value) VALUES (?, ?)", (role, str(number).encode()))
 
 
+_MISSING = (
+    " FROM texts t WHERE t.row > ?1 AND t.text != '' AND NOT EXISTS (SELECT 1 FROM vectors v WHERE v.encoder = ?2 AND"
+    " v.row = t.row AND v.part = 0) AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = t.row)"
+)
+
+
 def without_vectors(connection: apsw.Connection, number: int, after: int, limit: int) -> list[tuple[int, str]]:
     """Rows above `after` that have no vector of this encoder yet, with their texts; records whose text is empty need
     none."""
     lines: list[tuple[int, str]] = connection.execute(
-        "SELECT t.row, t.text FROM texts t WHERE t.row > ?1 AND t.text != '' AND NOT EXISTS (SELECT 1 FROM vectors v"
-        " WHERE v.encoder = ?2 AND v.row = t.row AND v.part = 0) AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row ="
-        " t.row) ORDER BY t.row LIMIT ?3",
-        (after, number, limit),
+        f"SELECT t.row, t.text{_MISSING} ORDER BY t.row LIMIT ?3", (after, number, limit)
     ).fetchall()
     return lines
+
+
+def count_without_vectors(connection: apsw.Connection, number: int) -> int:
+    """How many rows have no vector of this encoder yet."""
+    count: int = connection.execute(f"SELECT count(*){_MISSING}", (0, number)).get
+    return count
 
 
 def lacks(connection: apsw.Connection, number: int, row: int) -> bool:
@@ -75,10 +84,13 @@ def lacks(connection: apsw.Connection, number: int, row: int) -> bool:
     return found is not None
 
 
-def drop_vectors(connection: apsw.Connection, number: int, limit: int) -> int:
-    """Delete some of an encoder's vectors; how many went."""
+def drop_unused(connection: apsw.Connection, limit: int) -> int:
+    """Delete some vectors of encoders that the folder neither uses nor changes to; how many went."""
+    used = {role.number for role in (known(connection), known(connection, "encoder_next")) if role}
+    others = [number for (number,) in connection.execute("SELECT encoder FROM encoders") if number not in used]
     vectors = [
         vector
+        for number in others
         for (vector,) in connection.execute("SELECT vector FROM vectors WHERE encoder = ? LIMIT ?", (number, limit))
     ]
     for vector in vectors:

@@ -67,7 +67,7 @@ def drafts_of(items: Given | Iterable[Given], defaults: Defaults) -> tuple[list[
     if isinstance(items, str | Media | Record | Mapping):
         items = [items]
     if not isinstance(items, Iterable):
-        raise InvalidInput(f"items are text, messages, records or dicts, not {type(items).__name__}; nothing was written")
+        raise InvalidInput(f"write takes items or a list of items, not {type(items).__name__}; nothing was written")
     items = list(items)
     if not items:
         raise InvalidInput("there is nothing to write: the list is empty")

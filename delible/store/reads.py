@@ -39,16 +39,22 @@ class ReadLog:
     def add(self, question: str, ids: Sequence[bytes]) -> None:
         """Note a read; returns at once."""
         digest = sealing.digest(self._store.key, ("question", question))
+        self._after_fork()
         with self._lock:
-            if self._process != os.getpid():  # after a fork the thread is the parent's, and so is what waited
-                self._waiting, self._thread, self._process, self._logged = [], None, os.getpid(), False
             self._waiting.append((digest, tuple(ids), question if self._keep_questions else ""))
             self._start()
             if len(self._waiting) >= GROUP:
                 self._wake.set()
 
+    def _after_fork(self) -> None:
+        """The thread is the parent's, and so is what waited; it may have held the locks."""
+        if self._process != os.getpid():
+            self._lock, self._writing, self._wake = threading.Lock(), threading.Lock(), threading.Event()
+            self._waiting, self._thread, self._process, self._logged = [], None, os.getpid(), False
+
     def start(self) -> None:
         """Start the thread without a read: there is other work for it."""
+        self._after_fork()
         with self._lock:
             self._start()
 
@@ -59,11 +65,13 @@ class ReadLog:
 
     def waiting(self) -> set[bytes]:
         """Ids that were recalled and are not in the ledger yet."""
+        self._after_fork()
         with self._lock:
             return {id for _, ids, _ in self._waiting for id in ids}
 
     def flush(self) -> None:
         """Write down what waits, in one transaction."""
+        self._after_fork()
         with self._writing:
             with self._lock:
                 group, self._waiting = self._waiting, []
@@ -95,12 +103,11 @@ class ReadLog:
 
     def close(self) -> None:
         """Write the rest, and that this process closed."""
+        self._after_fork()
         self._closed = True
         self._wake.set()
-        if self._thread is not None and self._process == os.getpid() and self._thread is not threading.current_thread():
+        if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(timeout=10)
-        if self._process != os.getpid():
-            return
         self.flush()
         if self._logged:
             try:

@@ -74,7 +74,7 @@ def _full(path: Path) -> DiskFull:
 
 
 def _no_room(path: Path) -> bool:
-    """Whether the disk is why: SQLite calls some failures to grow a file, those of `-shm` too, plain input or output."""
+    """Whether the disk is why: SQLite calls some failures to grow a file, as of `-shm`, plain input or output."""
     try:
         system = os.statvfs(path.parent)
     except OSError:

@@ -159,6 +159,8 @@ def write(
             for parent in draft.parents
         ]
         first = _first_equal(connection, space, print_)
+        if revises is not None and first == revises[0]:
+            first = None  # a revision may say the same; it repeats nothing but itself
         if first is not None and (original := _repeated(connection, first, time, recalled)):
             # A text that was just recalled and comes back is derived from its record: it can raise no trust, and goes
             # when that goes.
