@@ -433,7 +433,9 @@ class Memory:
             receipt = connection.execute(
                 "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id,)
             ).fetchone()
-            if receipt and (self._seen in (None, spaces.EVERYTHING) or receipt[0] == erase.scope_digest(self._store.key, self._seen)):
+            if receipt and (
+                self._seen in (None, spaces.EVERYTHING) or receipt[0] == erase.scope_digest(self._store.key, self._seen)
+            ):
                 gone = connection.execute("DELETE FROM suppressed WHERE receipt = ? RETURNING 1", (id,)).fetchall()
                 ledger.append(
                     connection,

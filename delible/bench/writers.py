@@ -35,7 +35,7 @@ STEPS = ("close", "seal", "carriers", "derived", "erase", "checkpoint", "look", 
 PHASES = ("write", "batch", "revise", "hold", *STEPS, "re-embed", "compact", "export")
 DELAYS = {
     "batch": 0.008,
-    "re-embed": 0.04,
+    "re-embed": 0.02,
     "compact": 0.015,
     "export": 0.02,
     "look": 0.004,
@@ -221,9 +221,9 @@ class Writer:
 
     def reembed(self, memory: Any) -> None:
         """All vectors anew by the other encoder."""
-        now = memory.stats().get("encoder", "")
+        other = ENCODERS[memory.encoder()["spec"] == ENCODERS[0]]
         self.enter("re-embed")
-        memory.reembed(ENCODERS[1] if "64" in str(now) else ENCODERS[0])
+        memory.reembed(other)
 
     def compact(self, memory: Any) -> None:
         """VACUUM."""

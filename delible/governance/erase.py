@@ -108,6 +108,7 @@ def close_and_seal(
             "process": this_process(),
             "scope": scope_digest(store.key, seen),
         }
+        trace("seal")
         erasing.seal(connection, store.key, closed, body, suppress)
     return receipt
 
@@ -217,13 +218,11 @@ def _carry(body: dict[str, Any], records: Sequence[Record], carriers: Sequence[C
     ]
     for carrier in called if not missing else ():
         try:
-            checks = carrier.erase(records)
-        except (
-            Exception
-        ) as error:  # a carrier is somebody's code: the seal stays, the receipt stays open, nothing is lost
+            checks = list(carrier.erase(records) or ())
+        except Exception as error:  # somebody's code: the seal stays, the receipt stays open, nothing is lost
             log.info("carrier %s failed", carrier.name, exc_info=False)
             checks = [Check("erase", False, f"failed with {type(error).__name__}; mend it and run verify")]
-        if not checks:
+        if not checks or not all(isinstance(check, Check) for check in checks):
             checks = [Check("erase", False, "returned no check, so nothing confirms it")]
         for check in checks:
             named = Check(f"carrier {carrier.name}: {check.name}", check.passed, check.detail)

@@ -59,15 +59,20 @@ RESTORE = "restore an export into a new folder: delible load FILE"
 
 
 def _receipts(store: SQLite, carriers: Sequence[Carrier], timeout: float) -> Finding:
-    if store.read_only:
-        return Finding("receipts", True, "not completed: the folder is read-only here")
     try:
-        done = erase.complete(store, carriers, timeout, others=True)
+        done = [] if store.read_only else erase.complete(store, carriers, timeout, others=True)
+        with store.reading() as connection:
+            changed = _changed_receipts(connection, store.key)
     except DelibleError as error:
         return Finding("receipts", False, str(error), "run verify again")
+    if changed:
+        return Finding("receipts", False, f"{changed} receipts were changed or removed", "compare them with an export")
+    if store.read_only:
+        return Finding("receipts", True, "not completed: the folder is read-only here")
     still = [receipt for receipt in done if not receipt.confirmed]
     if still:
-        why = next((check.detail for receipt in still for check in receipt.checks if not check.passed), "")
+        failed = (check for receipt in still for check in receipt.checks if not check.passed)
+        why = next((f"{check.name}: {check.detail}" for check in failed), "")
         return Finding(
             "receipts",
             False,
@@ -75,6 +80,17 @@ def _receipts(store: SQLite, carriers: Sequence[Carrier], timeout: float) -> Fin
             "do what the detail says, then run verify again",
         )
     return Finding("receipts", True, f"{len(done)} completed now, none open")
+
+
+def _changed_receipts(connection: apsw.Connection, key: bytes) -> int:
+    """How many receipts are not what their event in the ledger says, or have an event and are not there."""
+    lines = connection.execute(
+        "SELECT e.verb, e.digest, r.body FROM events e LEFT JOIN receipts r ON r.seq = e.seq"
+        " WHERE e.verb IN ('forget', 'receipt')"
+    )
+    return sum(
+        sealing.digest(key, (body,)) != digest if body is not None else verb == "forget" for verb, digest, body in lines
+    )
 
 
 def _file(connection: apsw.Connection) -> Finding:
@@ -228,7 +244,11 @@ def _trust(connection: apsw.Connection) -> Finding:
 
 def _ledger(connection: apsw.Connection, key: bytes) -> Finding:
     breaks = list(ledger.chain_breaks(connection, key))
-    count = connection.execute("SELECT count(*) FROM events").get
+    count, last = connection.execute("SELECT count(*), ifnull(max(seq), 0) FROM events").fetchone()
+    # A chain that was cut short still holds; but numbers are never given twice, and SQLite knows the last one given.
+    given = connection.execute("SELECT ifnull(max(seq), 0) FROM sqlite_sequence WHERE name = 'events'").get
+    if given > last:
+        breaks.append(f"event {last + 1} is missing")
     if breaks:
         return Finding(
             "ledger",

@@ -210,7 +210,7 @@ class Embedding:
                 return done
 
     def fill(self, progress: Progress = silent) -> int:
-        """Give vectors of the folder's encoder to records that have none (an archive brought none); how many got one."""
+        """Give vectors of the folder's encoder to records that came without (by an archive); how many."""
         own, _ = self.roles()
         return 0 if own is None else self._catch_up(self.encoder(own), own.number, progress)
 

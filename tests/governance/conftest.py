@@ -82,7 +82,8 @@ def start(folder):
     yield begin
     for process in begun:
         process.kill()
-        process.communicate()
+        process.wait()
+        process.stdout.close()
 
 
 @pytest.fixture

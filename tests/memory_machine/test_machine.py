@@ -1,0 +1,568 @@
+"""A memory, its plain model, and everything that may happen to it in any order: Hypothesis looks for a way to tell
+them apart.
+
+Each step is done here, by a second process that has the folder open too, or by one that is killed in the middle of it.
+`DELIBLE_SOAK=1` runs until one is found for much longer, with other examples each time.
+"""
+
+import copy
+import os
+import shutil
+import tempfile
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as some
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, multiple, rule
+
+import delible
+from tests.memory_machine.model import HOSTILE, Model, Refused
+from tests.memory_machine.processes import Processes, perform
+
+SOAK = int(os.environ.get("DELIBLE_SOAK", "0"))
+STEPS = ("close", "carriers", "derived", "erase", "checkpoint", "look", "confirm")
+
+PAST, SOON, LATER = datetime(2020, 1, 1, tzinfo=UTC), datetime(2100, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+AFTER_SOON = datetime(2100, 6, 1, tzinfo=UTC)
+LONG = " ".join(f"stone{n} lies beside brook{n * 7 % 311}." for n in range(150))  # two passages and more
+HUGE = " ".join(f"{n * n % 7919:x}-{n:x}" for n in range(1500))  # overflow pages
+ODD = [
+    "Thanks!",  # so short that it may always come back
+    "The blue kettle of Mara stands on the third shelf.",
+    "the blue  KETTLE of mara stands on the third shelf.",  # the same to the store, other bytes
+    "Juniper roots smell of rain \N{CLOUD WITH RAIN} and of “old” letters, cafe\N{COMBINING ACUTE ACCENT}.",
+    "مفتاح البيت القديم عند الجارة في الطابق الثاني",
+    "北京的医者在河边种了三棵梅树。",
+    "SELECT text FROM words WHERE text MATCH 'NEAR(' ; -- \"*\" AND NOT OR",
+    HOSTILE,
+    LONG,
+    HUGE,
+]
+NAMES, THINGS = ("Mara", "Ivo"), ("violin", "ledger", "lantern", "compass")
+NOTES = [f"Note {n}: {name} keeps the {thing} in room {n}." for n in range(3) for name in NAMES for thing in THINGS]
+
+texts = some.sampled_from(NOTES) | some.sampled_from(ODD)
+spaces = some.sampled_from(["main", "team", "team/a"])
+channels = some.sampled_from(["user", "user", "model", "tool", "document", "import"])
+times = some.sampled_from([None, None, None, PAST, SOON, LATER])
+nows = some.sampled_from([None, AFTER_SOON, PAST])
+doers = some.sampled_from(["here", "there"])
+moments = some.integers(0, 10**6)
+
+
+def drafts_of(ids):
+    return some.fixed_dictionaries(
+        {
+            "text": texts,
+            "author": some.sampled_from([None, None, "Ada"]),
+            "reference": some.sampled_from([None, None, "letter.txt"]),
+            "happened": some.sampled_from([None, None, PAST, SOON]),
+            "key": some.sampled_from([None, None, None, "colour", "city"]),
+            "expires": times,
+        }
+    )
+
+
+class Memory(RuleBasedStateMachine):
+    """The one under test in `here` and `there`, what it should hold in `model`."""
+
+    ids = Bundle("ids")
+    receipts = Bundle("receipts")
+    processes: Processes
+
+    def __init__(self):
+        super().__init__()
+        self.place = Path(tempfile.mkdtemp(prefix="delible-machine-"))
+        self.folder = self.place / "memory"
+        self.here = delible.open(self.folder, encoder="hash", timeout=30)
+        self.there = None
+        self.looker = self.processes.start()
+        self.model = Model()
+        self.model.mark()
+        self.files = 0
+        self.open_receipts = False  # then some bytes may still be there
+        self.said = ["a reason to do it"]
+        self.sure = {"here": set(), "there": set()}  # recalled by whom
+        self.maybe = set()  # recalled by one that was killed: perhaps not in the ledger
+        self.turn = 0
+
+    # -- how it is done ------------------------------------------------------------------------------------------------
+
+    def other(self):
+        if self.there is None:
+            self.there = self.processes.start(self.folder)
+        return self.there
+
+    def do(self, by, verb, **arguments):
+        """The result and the name of the error."""
+        if by == "here":
+            return perform(self.here, verb, arguments)
+        return self.other().perform(verb, arguments)
+
+    def doomed(self, verb, arguments, **kill):
+        """By a process that dies of it, or right after its answer: then the result and the error, else None."""
+        process = self.processes.start(self.folder)
+        self.open_receipts = True
+        try:
+            return process.perform(verb, arguments, **kill)
+        except (EOFError, ConnectionError):
+            return None
+        finally:
+            process.kill()
+
+    def expect(self, answer, effect):
+        """The memory must refuse what the model refuses; else what it returned."""
+        result, error = answer
+        try:
+            effect(None)
+        except Refused as refused:
+            assert error == str(refused), f"{error or 'no error'} instead of {refused}"
+            return None
+        assert error == "", error
+        return result
+
+    def shown(self, now=None):
+        """All that lives, expired or not, by id."""
+        by = ("here", "there")[self.turn % 2 if self.there else 0]
+        found = []
+        for expired in (False, True):
+            records, error = self.do(by, "list", space="**", held=None, limit=None, where={"expired": expired})
+            assert error == ""
+            found += records
+        assert len({record.id for record in found}) == len(found)
+        return {record.id: record for record in found}
+
+    def differences(self, model, shown):
+        """In what the memory differs from a model."""
+        if (living := model.living()) != shown.keys():
+            return f"not living: {sorted(living - shown.keys())}, living: {sorted(shown.keys() - living)}"
+        for id, record in shown.items():
+            wanted = self.fields(model, id)
+            for name, value in wanted.items():
+                found = frozenset(record.parents) if name == "parents" else getattr(record, name)
+                if found != value:
+                    return f"{name} of {id}: {found!r} instead of {value!r}"
+            if (record.source.channel, record.source.author, record.source.reference) != (
+                model.records[id].channel,
+                model.records[id].author,
+                model.records[id].reference,
+            ):
+                return f"source of {id}"
+        return ""
+
+    @staticmethod
+    def fields(model, id):
+        record = model.records[id]
+        same = {name: getattr(record, name) for name in "text space key happened parents revises pinned".split()}
+        return same | {
+            "duplicate_of": record.duplicate_of,
+            "trust": model.trust(id),
+            "held": model.hold(id) > 0,
+            "expires": model.expires(record),
+        }
+
+    def now_in(self):
+        return datetime.now(UTC)
+
+    # -- write, revise -------------------------------------------------------------------------------------------------
+
+    @rule(
+        target=ids,
+        by=doers,
+        drafts=some.lists(drafts_of(ids), min_size=1, max_size=3),
+        space=spaces,
+        channel=channels,
+        parents=some.lists(ids, max_size=2) | some.just([]),
+        duplicates=some.sampled_from(["report", "report", "keep"]),
+    )
+    def write(self, by, drafts, space, channel, parents, duplicates):
+        drafts = [
+            {**draft, "space": space, "channel": channel, "parents": [*dict.fromkeys(parents)]} for draft in drafts
+        ]
+        return self.written(by, drafts, self.do, duplicates)
+
+    def written(self, by, drafts, do, duplicates="report"):
+        began = self.now_in()
+        span = (began, began)
+        answer = do(by, "write", items=drafts, duplicates=duplicates)
+        span = (began, self.now_in())
+        records = self.expect(answer, lambda _: self.model.write(drafts, None, span, duplicates))
+        return self.took(by, drafts, records, span, duplicates)
+
+    def took(self, by, drafts, records, span, duplicates):
+        if records is None:
+            return multiple()
+        plan = [one for one in self.model.write(drafts, None, span, duplicates) if one[0] != "left out"]
+        assert len(plan) == len(records)
+        new = [record for record, (outcome, _) in zip(records, plan, strict=True) if outcome == "new"]
+        self.model.write(drafts, [record.id for record in new], span, duplicates)
+        for record, (outcome, named) in zip(records, plan, strict=True):
+            if outcome == "same":
+                assert record.id == named == record.duplicate_of
+        for record in new:
+            self.repeated(by, record)
+        return multiple(*(record.id for record in new))
+
+    def repeated(self, by, record):
+        """What was just recalled and comes back, not from the user, is derived from its record."""
+        kept = self.model.records[record.id]
+        first = kept.duplicate_of
+        if first is None or kept.channel == "user" or first in kept.parents:
+            return
+        if first in record.parents:
+            assert first in self.maybe | self.sure["here"] | self.sure["there"]
+            kept.parents |= {first}
+        else:
+            assert first not in self.sure[by]
+
+    @rule(target=ids, by=doers, id=ids, text=texts, reason=some.sampled_from(["", "a reason to do it"]))
+    def revise(self, by, id, text, reason):
+        began = self.now_in()
+        answer = self.do(by, "revise", id=id, text=text, reason=reason)
+        span = (began, self.now_in())
+        record = self.expect(answer, lambda _: self.model.revise(id, text, None, span))
+        if record is None:
+            return multiple()
+        self.model.revise(id, text, [record.id], span)
+        return record.id
+
+    # -- forget --------------------------------------------------------------------------------------------------------
+
+    @rule(
+        target=receipts,
+        by=doers,
+        ids=some.lists(ids, min_size=1, max_size=2),
+        suppress=some.sampled_from([None, None, True, False]),
+        wait=some.sampled_from([True, True, False]),
+    )
+    def forget(self, by, ids, suppress, wait):
+        answer = self.do(by, "forget", ids=ids, reason="a reason to do it", suppress=suppress, wait=wait)
+        return self.forgotten(answer, ids, wait, suppress)
+
+    @rule(target=receipts, by=doers, space=spaces, below=some.booleans(), key=some.sampled_from([None, "colour"]))
+    def forget_where(self, by, space, below, key):
+        within = f"{space}/**" if below else space
+        where = None if key is None else {"key": key}
+        answer = self.do(by, "forget", space=within, where=where, reason="a reason to do it")
+        inside = [
+            id
+            for id, record in self.model.records.items()
+            if (record.space == space or (below and record.space.startswith(space + "/"))) and key in (None, record.key)
+        ]
+        return self.forgotten(answer, inside or ["none"], True, None)
+
+    def forgotten(self, answer, ids, wait, suppress):
+        receipt = self.expect(answer, lambda _: self.model.forget(ids, None))
+        if receipt is None:
+            return multiple()
+        assert receipt.removed["rows"] == len(self.model.closure(ids))
+        self.model.forget(ids, receipt.id, suppress)
+        if wait:
+            assert receipt.confirmed, receipt.checks
+        self.open_receipts |= not wait
+        return receipt.id
+
+    @rule(target=receipts, id=ids, step=some.sampled_from(STEPS), wait=some.booleans())
+    def forget_and_die(self, id, step, wait):
+        arguments = {"ids": id, "reason": "a reason to do it", "wait": wait}
+        known = {receipt.id for receipt in self.here.receipts()}
+        answer = self.doomed("forget", arguments, kill_at=step)
+        if answer is not None and answer[1]:
+            self.expect(answer, lambda _: self.model.forget([id], None))
+            return multiple()
+        fresh = {receipt.id for receipt in self.here.receipts()} - known
+        assert len(fresh) == (step != "close")
+        for receipt in fresh:
+            self.model.forget([id], receipt)
+        return multiple(*fresh)
+
+    # -- hold, release, expire, rollback -------------------------------------------------------------------------------
+
+    @rule(by=doers, id=ids, how=some.sampled_from(["hold", "hold", "block", "pin"]))
+    def hold(self, by, id, how):
+        flags = {} if how == "hold" else {how: True}
+        answer = self.do(by, "hold", id=id, reason="a reason to do it", **flags)
+        if self.expect(answer, lambda _: self.model.known(id)):
+            self.model.change_hold(id, how)
+
+    @rule(by=doers, id=ids)
+    def release(self, by, id):
+        answer = self.do(by, "release", id=id, reason="a reason to do it")
+        if self.expect(answer, lambda _: self.model.known(id)):
+            self.model.release(id)
+
+    @rule(by=doers, receipt=receipts)
+    def let_it_be_written_again(self, by, receipt):
+        assert self.do(by, "release", id=receipt, reason="a reason to do it") == (None, "")
+        self.model.release(receipt)
+
+    @rule(by=doers, space=spaces, at=times)
+    def expire(self, by, space, at):
+        assert self.do(by, "expire", space=space, at=at) == (None, "")
+        self.model.expire(space, at)
+
+    @rule(by=doers, place=moments)
+    def rollback(self, by, place):
+        moment = self.model.moments[place % len(self.model.moments)]
+        began = self.now_in()
+        records, error = self.do(by, "rollback", to=moment.time)
+        assert error == ""
+        back = self.model.rollback(moment, (began, self.now_in()))
+        assert {record.id for record in records} == back
+
+    # -- look ----------------------------------------------------------------------------------------------------------
+
+    @rule(by=doers, text=texts, space=some.sampled_from(["**", "main", "team", "team/a"]), now=nows, place=moments)
+    def recall(self, by, text, space, now, place):
+        self.asked(by, text, space, now, self.model.moments[place % len(self.model.moments)] if place % 2 else None)
+
+    def asked(self, by, text, space="**", now=None, moment=None):
+        as_of = None if moment is None else moment.time
+        hits, error = self.do(by, "recall", question=text, k=1000, space=space, now=now, as_of=as_of)
+        assert error == ""
+        living = None if moment is None else moment.living
+        assert {hit.record.id for hit in hits} == self.model.recalled(now or self.now_in(), space, living)
+        for hit in hits:
+            assert hit.record.text == self.model.records[hit.record.id].text
+            assert hit.record.text[hit.evidence.start : hit.evidence.end] == hit.evidence.text
+        self.sure[by] |= {hit.record.id for hit in hits}
+
+    @rule(by=doers, id=ids)
+    def history(self, by, id):
+        records = self.expect(self.do(by, "history", id=id), lambda _: self.model.known(id))
+        if records is None:
+            return
+        wanted = self.model.chain([id])
+        assert [record.id for record in records] == [one for one in self.model.records if one in wanted]
+        for record in records:
+            kept = self.model.records[record.id]
+            assert record.text == kept.text and record.trust == self.model.trust(record.id)
+            since, until = record.valid
+            assert since <= record.written and (until is None) == kept.living
+            assert kept.living or kept.closed[0] <= until <= kept.closed[1]
+
+    @rule(by=doers, first=moments, last=moments)
+    def diff(self, by, first, last):
+        first, last = (self.model.moments[place % len(self.model.moments)] for place in (first, last))
+        found, error = self.do(by, "diff", t0=first.time, t1=last.time, space="**")
+        assert error == ""
+        added, closed, revised = self.model.diff(first, last)
+        assert {record.id for record in found.added} == added
+        assert {record.id for record in found.closed} == closed
+        assert {(old.id, new.id) for old, new in found.revised} == revised
+
+    # -- carry and mend ------------------------------------------------------------------------------------------------
+
+    @rule(by=doers, to=some.sampled_from(["hash", "hash:128"]))
+    def reembed(self, by, to):
+        assert self.do(by, "reembed", encoder=to)[1] == ""
+
+    @rule(to=some.sampled_from(["hash", "hash:128"]))
+    def reembed_and_die(self, to):
+        answer = self.doomed("reembed", {"encoder": to}, kill_at="progress")
+        assert answer is None or answer[1] == ""
+
+    @rule(by=doers)
+    def compact(self, by):
+        assert self.do(by, "compact")[1] == ""
+
+    @rule(by=doers)
+    def verify(self, by):
+        findings, error = self.do(by, "verify")
+        assert error == "" and [finding for finding in findings if not finding.ok] == []
+        assert all(receipt.confirmed for receipt in self.here.receipts())
+        assert {receipt.id for receipt in self.here.receipts()} == self.model.receipts
+        self.open_receipts = False
+
+    @rule(by=doers, load_by=doers)
+    def load_what_was_exported(self, by, load_by):
+        path = self.exported(by)
+        report, error = self.do(load_by, "load", path=path)
+        assert error == "" and (report.records, report.present) == (0, len(self.model.records))
+        self.loaded_before = path
+
+    @rule(by=doers, old=some.integers(0, 100))
+    def load_an_older_export(self, by, old):
+        paths = sorted(self.place.glob("*.zip"))
+        if not paths:
+            return
+        report, error = self.do(by, "load", path=paths[old % len(paths)])
+        assert error == "" and report.records == 0, report
+
+    @rule(by=doers)
+    def move(self, by):
+        """Into a new folder, with the key; the old one is left."""
+        self.verify("here")
+        key = self.place / f"key-{self.files}"
+        path = self.exported(by, key_file=key)
+        self.close_all()
+        self.folder = self.place / f"memory-{self.files}"
+        self.here = delible.open(self.folder, encoder="hash", timeout=30)
+        report, error = self.do("here", "load", path=path, key_file=key)
+        assert error == "" and report.records == len(self.model.records) and report.refused == []
+        self.maybe |= self.sure["here"] | self.sure["there"]
+        self.sure = {"here": set(), "there": set()}
+
+    def exported(self, by, **more):
+        self.files += 1
+        path = self.place / f"{self.files:03}.zip"
+        done, error = self.do(by, "export", path=path, **more)
+        assert error == "" and done.records == len(self.model.records)
+        return path
+
+    # -- processes -----------------------------------------------------------------------------------------------------
+
+    @rule()
+    def reopen(self):
+        self.here.close()
+        self.here = delible.open(self.folder, timeout=30)
+
+    @rule(killed=some.booleans())
+    def the_other_ends(self, killed):
+        if self.there is None:
+            return
+        if killed:
+            self.there.kill()
+            self.maybe |= self.sure["there"]
+            self.sure["there"] = set()
+        else:
+            self.there.close()
+        self.there = None
+
+    @rule(
+        target=ids,
+        draft=drafts_of(ids),
+        space=spaces,
+        channel=channels,
+        parents=some.lists(ids, max_size=1),
+        after=some.sampled_from([None, 0.0, 0.002, 0.005, 0.01]),
+    )
+    def write_and_die(self, draft, space, channel, parents, after):
+        drafts = [{**draft, "space": space, "channel": channel, "parents": parents}] * 2
+        if draft["key"] is not None:
+            drafts = drafts[:1]
+        began = self.now_in()
+        answer = self.doomed("write", {"items": drafts, "duplicates": "keep"}, kill_after=after)
+        span = (began, self.now_in())
+        if answer is None:  # all of it, or nothing
+            fresh = [record for id, record in self.shown().items() if id not in self.model.records]
+            if not fresh:
+                return multiple()
+            answer = (sorted(fresh, key=lambda record: record.id), "")
+        records = self.expect(answer, lambda _: self.model.write(drafts, None, span, "keep"))
+        return self.took("nobody", drafts, records, span, "keep")
+
+    @rule(
+        target=ids,
+        id=ids,
+        text=texts,
+        what=some.sampled_from(["revise", "hold", "release", "expire", "compact", "export"]),
+        after=some.sampled_from([None, 0.0, 0.001, 0.003, 0.01]),
+    )
+    def change_and_die(self, id, text, what, after):
+        if id not in self.model.records:
+            return multiple()
+        space = self.model.records[id].space
+        arguments = {
+            "revise": {"id": id, "text": text},
+            "hold": {"id": id, "reason": "a reason to do it"},
+            "release": {"id": id, "reason": "a reason to do it"},
+            "expire": {"space": space, "at": LATER},
+            "export": {"path": self.place / "killed.zip", "overwrite": True},
+        }.get(what, {})
+        began = self.now_in()
+        answer = self.doomed(what, arguments, kill_after=after)
+        span = (began, self.now_in())
+        shown = self.shown()
+        new = [one for one in shown if one not in self.model.records]
+        changed = copy.deepcopy(self.model)
+        with suppress(Refused):
+            match what:
+                case "revise" if new:
+                    changed.revise(id, text, new, span)
+                case "hold":
+                    changed.change_hold(id, "hold")
+                case "release":
+                    changed.release(id)
+                case "expire":
+                    changed.expire(space, LATER)
+        if answer is not None:
+            assert answer[1] in ("", "InvalidInput", "Suppressed"), answer[1]
+            assert self.differences(changed, shown) == ""
+        elif what == "release":  # a pin, or the hold of a record that lives no more, is not seen here
+            if self.here.get(id).pinned or self.differences(changed, shown):
+                changed = self.model
+        before, after_it = self.differences(self.model, shown), self.differences(changed, shown)
+        assert not (before and after_it), f"neither before ({before}) nor after ({after_it})"
+        if answer is not None or (before and not after_it):
+            self.model = changed
+        elif not before and not after_it:  # of records that are not shown: ask for the one
+            record = self.here.get(id)
+            if self.fields(changed, id)["held"] == record.held and self.fields(changed, id)["pinned"] == record.pinned:
+                self.model = changed
+        return multiple(*new)
+
+    # -- always --------------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def both_hold_the_same(self):
+        self.turn += 1
+        shown = self.shown()
+        assert self.differences(self.model, shown) == ""
+        if not self.open_receipts:
+            self.nothing_is_left()
+        self.model.mark()
+
+    def nothing_is_left(self):
+        kept = [(record.text, record.author) for record in self.model.records.values()]
+        found = self.looker.ask("left", str(self.folder), [*self.model.gone.values()], kept, self.said)
+        assert found == {}
+
+    def teardown(self):
+        try:
+            for space in ("**", "main"):
+                self.asked("here", NOTES[0], space)
+            for record in [*self.model.records.values()][::5]:
+                self.asked("here", record.text)
+            for moment in self.model.moments[:: max(1, len(self.model.moments) // 8)]:
+                self.asked("here", NOTES[1], moment=moment)
+            for id in [*self.model.gone][:5]:
+                assert self.do("here", "get", id=id) == (None, "UnknownId")
+            self.verify("here")
+            self.nothing_is_left()
+        finally:
+            self.close_all()
+            self.looker.kill()
+            shutil.rmtree(self.place)
+
+    def close_all(self):
+        if self.there is not None:
+            self.there.close()
+            self.there = None
+        self.here.close()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def processes():
+    place = tempfile.mkdtemp(prefix="delible-machine-")
+    Memory.processes = Processes(Path(place) / "socket")
+    yield
+    Memory.processes.stop()
+    shutil.rmtree(place)
+
+
+TestMemory = Memory.TestCase
+TestMemory.settings = settings(
+    max_examples=60 * SOAK or 25,
+    stateful_step_count=60 if SOAK else 35,
+    deadline=None,
+    derandomize=not SOAK,
+    database=None,
+    print_blob=False,
+    report_multiple_bugs=False,
+    phases=[Phase.generate, *([] if "DELIBLE_QUICK" in os.environ else [Phase.shrink])],
+    suppress_health_check=[*HealthCheck],
+)
