@@ -98,10 +98,10 @@ def open(
     chosen = settings()
     return Memory(
         Path(path or chosen.path),
-        space=space or chosen.space,
+        space=(chosen.space or None) if space is None else space,  # an empty name must not open everything
         channel=channel,
-        timezone=timezone or chosen.timezone,
-        encoder=encoder or chosen.encoder,
+        timezone=chosen.timezone if timezone is None else timezone,
+        encoder=chosen.encoder if encoder is None else encoder,
         rankers=rankers,
         guards=guards,
         create=create,
@@ -396,7 +396,7 @@ class Memory:
     def receipts(self) -> list[Receipt]:
         """Every receipt, oldest first. Receipts hold no content, but they are the folder's: a handle for one space
         sees its own."""
-        return erase.receipts(self._store, self._seen)
+        return erase.receipts(self._store, None if self._seen == spaces.EVERYTHING else self._seen)
 
     def ledger(self, after: int = 0, limit: int | None = None) -> list[Event]:
         """Events with a number above `after`, oldest first. Only a handle for the whole folder may read it. Raises

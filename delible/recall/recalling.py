@@ -82,6 +82,8 @@ def recall(
     question = request.question
     where = compile_where(request.where, request.zone)
     happened = None if request.happened is None else _range(request.happened, request.zone)
+    as_of = None if request.as_of is None else _micros(request.as_of, request.zone, "as_of")
+    now = None if request.now is None else _micros(request.now, request.zone, "now")
     for _ in range(5):
         known, _ = embedding.roles()
         if known is None or request.k == 0:
@@ -94,18 +96,14 @@ def recall(
             wanted = Search(
                 scope=request.scope,
                 encoder=known.number,
-                now=(
-                    times.micros(times.moment(request.now, request.zone, "now")[0])
-                    if request.now is not None
-                    else ledger.present()
-                ),
+                now=ledger.present() if now is None else now,
                 terms=terms.words,
                 grams=terms.grams,
                 vector=vector,
                 k=request.k,
                 happened=happened,
                 where=where if request.where else None,
-                as_of=None if request.as_of is None else _event(connection, request.as_of, request.zone),
+                as_of=None if as_of is None else ledger.moment_of(connection, as_of),
             )
             found = search(connection, views, wanted, _pool(os.getpid()))
             fused = fuse(found)
@@ -230,12 +228,11 @@ def _notes(kept: Sequence[Hit], first: Sequence[Hit]) -> list[str]:
 def _range(happened: Any, zone: tzinfo) -> tuple[int | None, int | None]:
     if not isinstance(happened, tuple | list) or len(happened) != 2:
         raise InvalidInput("happened is a pair (from, until); either may be None")
-    first, last = (None if when is None else times.micros(times.moment(when, zone, "happened")[0]) for when in happened)
+    first, last = (None if when is None else _micros(when, zone, "happened") for when in happened)
     if first is not None and last is not None and first > last:
         raise InvalidInput("happened: from lies after until")
     return first, last
 
 
-def _event(connection: apsw.Connection, when: When, zone: tzinfo) -> int:
-    assert when is not None
-    return ledger.moment_of(connection, times.micros(times.moment(when, zone, "as_of")[0]))
+def _micros(when: Any, zone: tzinfo, what: str) -> int:
+    return times.micros(times.moment(when, zone, what)[0])

@@ -97,7 +97,7 @@ class _Restoring:
         self.source = source
         self.actor = actor
         self.progress = progress
-        self.report = Restored(chain=source.complete and is_fresh(connection))
+        self.report = Restored(chain=source.complete and is_fresh(connection) and not self._same_history())
         self.common = 0  # events that this folder and the archive share
         self.seq = 0  # of the load
         self.seen: int = connection.execute("SELECT max(seq) FROM events").get or 0  # views may stand here
@@ -149,6 +149,12 @@ class _Restoring:
         return self.source.time(value)
 
     # The ledger and what speaks of it.
+
+    def _same_history(self) -> bool:
+        """Whether this folder's chain begins as the archive's does: then it goes on, and is not set back."""
+        first = next(self._lines(archive.EVENTS), None)
+        here = self.connection.execute("SELECT hash FROM events ORDER BY seq LIMIT 1").get
+        return first is not None and here is not None and here.hex() == first["hash"]
 
     def _take_history(self) -> None:
         for line in self._lines(archive.EVENTS):
@@ -464,3 +470,4 @@ def _drop_events(connection: apsw.Connection) -> None:
     """An empty folder's own events name no record; the chain that comes takes their place."""
     connection.execute("DELETE FROM questions")
     connection.execute("DELETE FROM events")
+    connection.execute("DELETE FROM sqlite_sequence WHERE name = 'events'")  # `verify` holds it against the last event

@@ -52,7 +52,8 @@ def records_of(connection: apsw.Connection, rows: Sequence[int], seen: spaces.Sc
         for line in connection.execute(
             "SELECT r.row, r.id, t.text, s.path, r.channel, r.reference, r.author, r.own_trust, r.happened, r.written,"
             " t.meta, r.kind, r.key, t.media, t.type, min(ifnull(r.expires, 9e18), ifnull(s.expires, 9e18)), r.trust,"
-            " r.hold, r.hold_reason, r.pinned, t.notes, (SELECT d.id FROM records d WHERE d.row = r.duplicate_of),"
+            " r.hold, r.hold_reason, r.pinned, t.notes, (SELECT d.id FROM records d WHERE d.row = r.duplicate_of AND NOT"
+            " EXISTS (SELECT 1 FROM erasures e WHERE e.row = d.row)),"
             " (SELECT o.id FROM records o WHERE o.row = r.revises) FROM records r JOIN texts t ON t.row = r.row JOIN"
             f" spaces s ON s.space = r.space WHERE r.row IN ({marks})",
             piece,

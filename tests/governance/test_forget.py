@@ -427,7 +427,14 @@ MIXED = 'كمان الجدة 🎻 "quoted" \\ back\tslash \u0301 ñ — соро
 
 @pytest.mark.parametrize(
     ("text", "stride"),
-    [(VIOLIN, 1), ("Zanzibar", 1), (JAPANESE, 1), (MIXED, 1), (LONG, 211), (HUGE, 17_011)],
+    [
+        (VIOLIN, 1),
+        ("Zanzibar", 1),
+        (JAPANESE, 1),
+        (MIXED, 1),
+        (LONG, 211),
+        pytest.param(HUGE, 17_011, marks=pytest.mark.slow),
+    ],
     ids=["short", "one word", "japanese", "mixed", "100 kB", "3 MB"],
 )
 def test_no_piece_of_a_text_or_of_its_vectors_is_left_in_any_file(memory, found, of_text, of_vectors, text, stride):

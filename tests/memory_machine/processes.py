@@ -12,13 +12,12 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-import numpy as np
-
 import delible
-from delible.bench.leftovers import Pieces, left_in
+from delible.bench.leftovers import Pieces, left_in, whole_in
 from delible.core.errors import DelibleError
 from delible.governance import erase
 from delible.recall.embedding import checked_vectors, spoken
@@ -92,28 +91,26 @@ class Other:
         self._pipe.close()
 
 
-def contents(records, kind):
-    """The bytes of records (text, author) that may lie in a file: "text", or vectors and their sign bits."""
-    for text, author in records:
-        if kind == "text":
-            yield text.encode()
-            continue
-        for encoder in map(open_encoder, ("hash", "hash:128")):
-            said = [spoken(text[start:stop], author) for start, stop in passages(text, encoder)]
-            X = checked_vectors(encoder, encoder.encode(said), len(said))
-            for row, signs in zip(X, sign_bits(X), strict=True):
-                yield row.astype("<f2").tobytes()
-                yield row.astype("<f4").tobytes()
-                yield signs.tobytes()
-
-
 def left(folder, gone, kept, told):
-    """Files that hold 16 bytes of what is gone and of nothing that is kept. A vector of few words has runs of zeros."""
-    found = {}
-    for kind in ("text", "vectors"):
-        lawful = [*contents(kept, kind), *(text.encode() for text in told), bytes(1024)]
-        found.update(left_in(Path(folder), Pieces(contents(gone, kind), lawful)))
-    return found
+    """Files that hold a piece of what is gone (text, author) and of nothing kept: 16 bytes of text, 32 of vectors."""
+    kept_texts = [text.encode() for text in (*(text for text, _ in kept), *told)]
+    found = left_in(Path(folder), Pieces((text.encode() for text, _ in gone), kept_texts))
+    numbers = set().union(*(_cut(*one) for one in gone)).difference(*(_cut(*one) for one in kept))
+    return found | whole_in(Path(folder), numbers)
+
+
+@cache
+def _cut(text, author):
+    """Pieces of a record's vectors, as stored and as float32, and of their sign bits, by both encoders."""
+    pieces = set()
+    for encoder in map(open_encoder, ("hash", "hash:128")):
+        said = [spoken(text[start:stop], author) for start, stop in passages(text, encoder)]
+        X = checked_vectors(encoder, encoder.encode(said), len(said))
+        for whole in [*X.astype("<f2"), *X.astype("<f4"), *sign_bits(X)]:
+            raw = whole.tobytes()
+            pieces |= {raw[at : at + 32] for at in range(0, len(raw), 32)}
+    # A vector of few words is mostly zeros, and those lie everywhere.
+    return frozenset(piece for piece in pieces if len(piece) == 32 and piece.count(0) < 20)
 
 
 def _die():
@@ -154,8 +151,8 @@ def _main(path):
     server.bind(path)
     server.listen()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-    np.zeros(1) @ np.zeros(1)
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     while server in select.select([server, sys.stdin], [], [])[0]:
         plain, _ = server.accept()
         if os.fork() == 0:

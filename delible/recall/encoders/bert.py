@@ -7,9 +7,11 @@ import logging
 import os
 import threading
 import weakref
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
     from tokenizers import Encoding, Tokenizer
 
 log = logging.getLogger(__name__)
+
+Made = TypeVar("Made")
 
 _loaded: weakref.WeakSet[BertEncoder] = weakref.WeakSet()
 
@@ -56,7 +60,8 @@ class BertEncoder:
         self.version = f"{precision}-{BUILD}-{digest[:8]}"
         self.dimension = model.shape.width
         self.window = model.window
-        self._model, self._precision, self._cache, self._threads = model, precision, cache, threads
+        self._model, self._precision, self._cache = model, precision, cache
+        self._width = threads or cores()
         self._lock = threading.Lock()
         self._loaded: tuple[Tokenizer, onnxruntime.InferenceSession] | None = None
         self._check: Callable[[], None] = lambda: None
@@ -112,7 +117,7 @@ class BertEncoder:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads or cores()
+        options.intra_op_num_threads = 1  # batches go to threads of ours: a product this small gains nothing by two
         options.inter_op_num_threads = 1
         # No spinning: an idle memory must not burn a core between two questions.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -160,13 +165,31 @@ class BertEncoder:
         encodings = tokenizer.encode_batch([prompt + text for text in texts])
         kept = [within(encoding.ids, self.window) for encoding in encodings]
         lengths = [len(ids) for ids in kept]
-        for rows in batches(sorted(range(len(texts)), key=lengths.__getitem__), lengths):
+
+        def run(rows: list[int]) -> tuple[list[int], list[Encoding], list[Any]]:
             ids = np.zeros((len(rows), lengths[rows[-1]]), np.int64)
             mask = np.zeros_like(ids)
             for i, row in enumerate(rows):
                 ids[i, : lengths[row]] = kept[row]
                 mask[i, : lengths[row]] = 1
-            yield rows, [encodings[row] for row in rows], session.run(outputs, {"ids": ids, "mask": mask})
+            return rows, [encodings[row] for row in rows], session.run(outputs, {"ids": ids, "mask": mask})
+
+        yield from beside(run, list(batches(sorted(range(len(texts)), key=lengths.__getitem__), lengths)), self._width)
+
+
+def beside(run: Callable[[list[int]], Made], jobs: Sequence[list[int]], width: int) -> Iterator[Made]:
+    """Results of jobs in order, `width` of them at a time in threads, few of them waiting: states are large."""
+    if width == 1 or len(jobs) < 2:
+        yield from map(run, jobs)
+        return
+    with ThreadPoolExecutor(width, "delible-encoder") as pool:
+        waiting: deque[Future[Made]] = deque()
+        for job in jobs:
+            waiting.append(pool.submit(run, job))
+            if len(waiting) > 2 * width:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def readable(texts: list[str]) -> list[str]:
