@@ -431,7 +431,7 @@ class Memory:
         checked(reason, "reason")
         with self._store.writing() as connection:
             receipt = connection.execute(
-                "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id,)
+                "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id if to_bytes(id) else "",)
             ).fetchone()
             if receipt and (
                 self._seen in (None, spaces.EVERYTHING) or receipt[0] == erase.scope_digest(self._store.key, self._seen)
@@ -665,6 +665,7 @@ class Memory:
     def compact(self) -> dict[str, int]:
         """Rewrite the file without its free pages; bytes before and after. Raises DiskFull."""
         self._whole("compacting")
+        self._store.refuse_read_only()
         before = self._store.path.stat().st_size
         purging.rewrite(self._store)
         purging.cut_log(self._store, self._store.timeout)

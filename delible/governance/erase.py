@@ -225,10 +225,22 @@ def _carry(body: dict[str, Any], records: Sequence[Record], carriers: Sequence[C
         if not checks or not all(isinstance(check, Check) for check in checks):
             checks = [Check("erase", False, "returned no check, so nothing confirms it")]
         for check in checks:
-            named = Check(f"carrier {carrier.name}: {check.name}", check.passed, check.detail)
+            detail = _unquoted(check.detail, records)
+            named = Check(f"carrier {carrier.name}: {check.name}", check.passed, detail)
             (passed if check.passed else failed).append(named)
     body["checks"] = [_stored(check) for check in passed]
     return failed
+
+
+QUOTED = 12  # characters in common with a record that make a carrier's detail a quotation
+
+
+def _unquoted(detail: str, records: Sequence[Record]) -> str:
+    """What a carrier says, at most a line of it, and nothing where it quotes a record: a receipt holds no content."""
+    line = " ".join(detail.split())[:200]
+    pieces = {line[at : at + QUOTED] for at in range(max(1, len(line) - QUOTED + 1))} if line else set()
+    quotes = any(piece in record.text for record in records for piece in pieces if len(piece) == QUOTED)
+    return "(its detail quotes a record and was left out)" if quotes else line
 
 
 def _said_by(carriers: Sequence[Carrier], check: str) -> bool:

@@ -22,7 +22,7 @@ from delible.store import ledger, sealing, spaces
 from delible.store.lives import close_life
 from delible.store.needles import Needles
 from delible.store.reading import ALIVE, UNSEALED, chunks, descendants, revisions
-from delible.store.words import terms_of, unindex_row
+from delible.store.words import entries_of, terms_of, unindex_row
 from delible.store.writing import SHORTEST_SUPPRESSED, above
 
 BATCH = 100  # rows of one erasing transaction: 800 held the write lock for 8 s (measured)
@@ -126,31 +126,34 @@ def sealed_rows(connection: apsw.Connection, receipt: str, phase: int) -> list[i
     ]
 
 
-def own_terms(connection: apsw.Connection, rows: Sequence[int]) -> dict[int, set[str]]:
-    """Per row, the stems that no other record's index entry has."""
-    terms: dict[int, set[str]] = {}
-    times: Counter[str] = Counter()
+Entry = tuple[str, str]  # (table, term) of an index of words
+_INSTANCES = {"words": "temp.instances", "grams": "temp.gram_instances"}  # the store opens them with each connection
+_VOCABULARY = {"words": "temp.word_vocabulary", "grams": "temp.gram_vocabulary"}
+
+
+def own_terms(connection: apsw.Connection, rows: Sequence[int]) -> dict[int, set[Entry]]:
+    """Per row, the words and grams that no other record's index entry has."""
+    entries: dict[int, set[Entry]] = {}
+    times: Counter[Entry] = Counter()
     for marks, piece in chunks(list(rows)):
         for row, text in connection.execute(f"SELECT row, text FROM texts WHERE row IN ({marks})", piece).fetchall():
-            terms[row] = terms_of(connection, text)
-            times.update(terms[row])
-    _vocabulary(connection)
-    own: set[str] = set()
-    for term, times_here in times.items():
-        # A count of `col` is the number of documents; one that is common stops counting early by the limit.
-        docs = connection.execute(
-            "SELECT count(*) FROM (SELECT DISTINCT doc FROM temp.instances WHERE term = ? AND col = 'text' LIMIT ?)",
-            (term, times_here + 1),
-        ).get
+            entries[row] = entries_of(connection, text)
+            times.update(entries[row])
+    own: set[Entry] = set()
+    for (table, term), times_here in times.items():
+        # A common word stops counting early, by the limit.
+        having = f"SELECT DISTINCT doc FROM {_INSTANCES[table]} WHERE term = ? AND col = 'text' LIMIT ?"
+        docs = connection.execute(f"SELECT count(*) FROM ({having})", (term, times_here + 1)).get
         if docs <= times_here:
-            own.add(term)
-    return {row: found & own for row, found in terms.items()}
+            own.add((table, term))
+    return {row: found & own for row, found in entries.items()}
 
 
-def _vocabulary(connection: apsw.Connection) -> None:
-    # In the temporary schema: it is no part of the file, and a read-only folder can make it too.
-    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.instances USING fts5vocab('main', 'words', 'instance')")
-    connection.execute("CREATE VIRTUAL TABLE IF NOT EXISTS temp.vocabulary USING fts5vocab('main', 'words', 'col')")
+def _terms(connection: apsw.Connection, table: str) -> list[str]:
+    """The vocabulary of an index. In the temporary schema: it is no part of the file."""
+    name = _VOCABULARY[table]
+    connection.execute(f"CREATE VIRTUAL TABLE IF NOT EXISTS {name} USING fts5vocab('main', '{table}', 'col')")
+    return [term for (term,) in connection.execute(f"SELECT term FROM {name} WHERE col = 'text'")]
 
 
 def survivors(connection: apsw.Connection, rows: Collection[int], seen: spaces.Scope | None) -> list[str]:
@@ -169,7 +172,7 @@ def survivors(connection: apsw.Connection, rows: Collection[int], seen: spaces.S
 
 
 def erase(
-    connection: apsw.Connection, key: bytes, receipt: str, rows: Sequence[int], terms: Mapping[int, Collection[str]]
+    connection: apsw.Connection, key: bytes, receipt: str, rows: Sequence[int], terms: Mapping[int, Collection[Entry]]
 ) -> dict[str, int]:
     """Phase 1 for at most BATCH rows, in the caller's transaction; what was removed, by place."""
     removed = counted(connection, rows)
@@ -262,25 +265,25 @@ def _drop_space(connection: apsw.Connection, space: int, row: int) -> str | None
     return gone
 
 
-def _drop_questions(connection: apsw.Connection, ids: set[bytes], terms: Collection[str]) -> int:
+def _drop_questions(connection: apsw.Connection, ids: set[bytes], terms: Collection[Entry]) -> int:
     dropped = 0
     for seq, text, hits in connection.execute("SELECT seq, text, hits FROM questions").fetchall():
         if any(hits[at : at + 16] in ids for at in range(0, len(hits), 16)) or (
-            terms and terms_of(connection, text) & set(terms)
+            terms and entries_of(connection, text) & set(terms)
         ):
             connection.execute("DELETE FROM questions WHERE seq = ?", (seq,))
             dropped += 1
     return dropped
 
 
-def _packed(key: bytes, needles: Needles, terms: Iterable[str]) -> bytes:
+def _packed(key: bytes, needles: Needles, terms: Iterable[Entry]) -> bytes:
     stored = needles.to_bytes()
     return struct.pack("<I", len(stored)) + stored + b"".join(sorted(term_digest(key, term) for term in terms))
 
 
-def term_digest(key: bytes, term: str) -> bytes:
+def term_digest(key: bytes, entry: Entry) -> bytes:
     """What a stored receipt knows of a word."""
-    return sealing.digest(key, ("term", term), size=8)
+    return sealing.digest(key, ("term", *entry), size=8)
 
 
 class Wanted(NamedTuple):
@@ -311,25 +314,17 @@ def wanted(connection: apsw.Connection, key: bytes, receipts: Sequence[str]) -> 
 
 
 def terms_left(connection: apsw.Connection, key: bytes, terms: frozenset[bytes]) -> int:
-    """How many of the forgotten records' own words are in the index without a living record that has them."""
-    if not terms:
-        return 0
-    _vocabulary(connection)
+    """How many of the forgotten records' own words are in an index without a living record that has them."""
     left = 0
-    suspects = [
-        term
-        for (term,) in connection.execute("SELECT term FROM temp.vocabulary WHERE col = 'text'").fetchall()
-        if term_digest(key, term) in terms
-    ]
-    for term in suspects:
-        docs = connection.execute("SELECT DISTINCT doc FROM temp.instances WHERE term = ? LIMIT 50", (term,)).fetchall()
-        living = [
-            doc
-            for (doc,) in docs
-            if term
-            in terms_of(connection, connection.execute("SELECT text FROM texts WHERE row = ?", (doc,)).get or "")
-        ]
-        left += len(living) < len(docs) or not docs
+    for table, instances in _INSTANCES.items() if terms else ():
+        for term in _terms(connection, table):
+            if term_digest(key, (table, term)) not in terms:
+                continue
+            docs = connection.execute(
+                f"SELECT DISTINCT doc FROM {instances} WHERE term = ? LIMIT 50", (term,)
+            ).fetchall()
+            texts = [connection.execute("SELECT text FROM texts WHERE row = ?", doc).get or "" for doc in docs]
+            left += not docs or not all((table, term) in entries_of(connection, text) for text in texts)
     return left
 
 
@@ -352,9 +347,8 @@ def living_content(connection: apsw.Connection) -> Iterator[bytes]:
             yield tokens
         if bits:
             yield bits
-    _vocabulary(connection)
-    for (term,) in connection.execute("SELECT DISTINCT term FROM temp.vocabulary"):
-        yield term.encode()
+    for table in _VOCABULARY:
+        yield from (term.encode() for term in _terms(connection, table))
     for (text,) in connection.execute(
         "SELECT path FROM spaces UNION ALL SELECT path FROM exports UNION ALL SELECT text FROM questions UNION ALL"
         " SELECT spec FROM encoders UNION ALL SELECT name FROM encoders UNION ALL SELECT version FROM encoders UNION"

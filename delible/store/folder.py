@@ -18,7 +18,7 @@ MAKING = "new-"  # a database being made, in `tmp/`
 
 @contextmanager
 def typed_failures(folder: Path) -> Iterator[None]:
-    """The system's errors while a folder is made as ours. Raises NotAStore, DiskFull, ReadOnlyStore."""
+    """The system's errors while a folder is looked at and made, as ours. Raises NotAStore, DiskFull, ReadOnlyStore."""
     try:
         yield
     except (OSError, ValueError) as error:
@@ -29,21 +29,23 @@ def typed_failures(folder: Path) -> Iterator[None]:
             refused = DiskFull
         elif number in (None, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG):
             refused = NotAStore
-        raise refused(f"{folder} cannot be made: {why}. Nothing was changed") from error
+        raise refused(f"{str(folder)[:200]} cannot be made: {why}. Nothing was changed") from error
 
 
 def prepare(folder: Path, create: bool) -> Path:
     """The path of the database; makes the folder when asked. Raises NotAStore, ReadOnlyStore."""
-    if folder.is_file():
-        raise NotAStore(f"{folder} is a file, not a folder; name a folder of its own for a memory. Nothing was changed")
-    database = folder / DATABASE
-    if database.is_dir():
-        raise NotAStore(f"{database} is a folder, not a memory's file; nothing was changed")
-    if database.is_file():
-        return database
-    if not create:
-        raise NotAStore(f"no memory at {folder}; write something first, or name the folder with --path")
     with typed_failures(folder):
+        if folder.is_file():
+            raise NotAStore(
+                f"{folder} is a file, not a folder; name a folder of its own for a memory. Nothing was changed"
+            )
+        database = folder / DATABASE
+        if database.is_dir():
+            raise NotAStore(f"{database} is a folder, not a memory's file; nothing was changed")
+        if database.is_file():
+            return database
+        if not create:
+            raise NotAStore(f"no memory at {folder}; write something first, or name the folder with --path")
         strangers = _strangers(folder) if folder.exists() else 0
         if strangers and not database.is_file():  # asked again: another process may have made it this moment
             raise NotAStore(

@@ -9,7 +9,7 @@ from typing import Any
 
 import apsw
 
-from delible.core.errors import UnknownId
+from delible.core.errors import CorruptStore, UnknownId
 from delible.core.identity import from_bytes, to_bytes
 from delible.core.records import Media, Record, Source
 from delible.core.times import from_micros
@@ -52,8 +52,8 @@ def records_of(connection: apsw.Connection, rows: Sequence[int], seen: spaces.Sc
         for line in connection.execute(
             "SELECT r.row, r.id, t.text, s.path, r.channel, r.reference, r.author, r.own_trust, r.happened, r.written,"
             " t.meta, r.kind, r.key, t.media, t.type, min(ifnull(r.expires, 9e18), ifnull(s.expires, 9e18)), r.trust,"
-            " r.hold, r.hold_reason, r.pinned, t.notes, (SELECT d.id FROM records d WHERE d.row = r.duplicate_of AND NOT"
-            " EXISTS (SELECT 1 FROM erasures e WHERE e.row = d.row)),"
+            " r.hold, r.hold_reason, r.pinned, t.notes, (SELECT d.id FROM records d WHERE d.row = r.duplicate_of AND"
+            " NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = d.row)),"
             " (SELECT o.id FROM records o WHERE o.row = r.revises) FROM records r JOIN texts t ON t.row = r.row JOIN"
             f" spaces s ON s.space = r.space WHERE r.row IN ({marks})",
             piece,
@@ -75,7 +75,7 @@ def _record(line: Sequence[Any], parents: Sequence[str], life: tuple[int | None,
         happened=None if happened is None else from_micros(happened),
         written=from_micros(written),
         parents=tuple(parents),
-        meta=json.loads(meta),
+        meta=_parsed(meta),
         kind=kind,
         key=key,
         media=None if media is None else Media(media, type_),
@@ -87,8 +87,15 @@ def _record(line: Sequence[Any], parents: Sequence[str], life: tuple[int | None,
         hold_reason=reason,
         pinned=bool(pinned),
         revises=None if revises is None else from_bytes(revises),
-        notes=tuple(json.loads(notes)),
+        notes=tuple(_parsed(notes)),
     )
+
+
+def _parsed(stored: str) -> Any:
+    try:
+        return json.loads(stored)
+    except ValueError:  # it holds the text, so it is no cause that goes on
+        raise CorruptStore("a record's meta or notes are damaged; run: delible verify") from None
 
 
 def _time(value: int | None) -> Any:

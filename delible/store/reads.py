@@ -10,6 +10,8 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
+import apsw
+
 from delible.core.errors import DelibleError
 from delible.core.process import this_process
 from delible.store import ledger, sealing
@@ -18,6 +20,17 @@ from delible.store.sqlite import SQLite
 log = logging.getLogger(__name__)
 PAUSE = 0.2  # seconds
 GROUP = 256  # reads
+
+
+def _all_there(connection: apsw.Connection, ids: Sequence[bytes]) -> bool:
+    """Whether nobody forgot one of these meanwhile: a question that waited must not outlive its hits."""
+    return all(
+        connection.execute(
+            "SELECT 1 FROM records r WHERE r.id = ? AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)",
+            (id,),
+        ).get
+        for id in ids
+    )
 
 
 class ReadLog:
@@ -90,7 +103,7 @@ class ReadLog:
                             counts={"reads": len(part), "hits": sum(len(found) for _, found, _ in part)},
                             digest=sealing.digest(self._store.key, (digest for digest, _, _ in part)),
                         )
-                        if self._keep_questions:
+                        if self._keep_questions and _all_there(connection, ids):
                             connection.execute(
                                 "INSERT INTO questions(seq, text, hits) VALUES (?,?,?)",
                                 (seq, part[0][2], b"".join(ids)),

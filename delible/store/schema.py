@@ -105,5 +105,6 @@ def create(connection: apsw.Connection) -> None:
     connection.pragma("page_size", PAGE)
     connection.pragma("journal_mode", "wal")
     connection.pragma("synchronous", "FULL")
-    with connection:
-        connection.execute(DDL)
+    connection.execute("BEGIN")  # no savepoint: a full disk ends the transaction, and its end would fail once more
+    connection.execute(DDL)
+    connection.execute("COMMIT")

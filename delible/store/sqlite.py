@@ -33,6 +33,7 @@ from delible.store.words import open_vocabulary
 
 _abandoned: list[apsw.Connection] = []  # connections of before a fork: closing them here would hurt the parent's
 KEPT = 8  # idle connections
+LOAD = "delible load FILE"
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def typed_errors(path: Path) -> Iterator[None]:
         ) from error
     except (apsw.CorruptError, apsw.NotADBError) as error:
         raise CorruptStore(
-            f"{path} is damaged or no SQLite file; nothing was changed. Restore an export: delible load FILE"
+            f"{path} is damaged or no SQLite file; nothing was changed. Restore an export: {LOAD}"
         ) from error
     except UnicodeDecodeError:
         # The error holds the bytes of a record: it does not go on as the cause.
@@ -123,19 +124,23 @@ class SQLite:
         # Made whole under another name, then linked: no process ever opens half a database, and of two makers one wins.
         made = self.folder / folders.TEMPORARY / f"{folders.MAKING}{secrets.token_hex(8)}.db"
         folders.touch_private(made)
-        connection = apsw.Connection(str(made))
-        schema.set_up(connection, self.timeout)
-        schema.create(connection)
-        with connection:
-            connection.execute(
-                "INSERT INTO meta VALUES ('key', ?), ('created', ?)",
-                (secrets.token_bytes(32), str(micros(now())).encode()),
-            )
-        connection.pragma("wal_checkpoint(TRUNCATE)")
-        connection.close()
-        with suppress(FileExistsError):
-            os.link(made, self.path)
-        made.unlink()
+        try:
+            connection = apsw.Connection(str(made))
+            try:
+                schema.set_up(connection, self.timeout)
+                schema.create(connection)
+                connection.execute(
+                    "INSERT INTO meta VALUES ('key', ?), ('created', ?)",
+                    (secrets.token_bytes(32), str(micros(now())).encode()),
+                )
+                connection.pragma("wal_checkpoint(TRUNCATE)")
+            finally:
+                connection.close()
+            with suppress(FileExistsError):
+                os.link(made, self.path)
+        finally:
+            for part in ("", "-wal", "-shm", "-journal"):
+                made.with_name(made.name + part).unlink(missing_ok=True)
         folders.sync_folder(self.folder)
 
     def _connect(self, first: bool = False) -> apsw.Connection:
@@ -172,7 +177,7 @@ class SQLite:
     def _peek(self) -> None:
         """Whose file it is, and of which schema, before anything is opened that could write to it."""
         if not self.path.stat().st_size and not self._log_size():
-            raise CorruptStore(f"{self.path} is empty: it was cut off. Restore an export: delible load FILE")
+            raise CorruptStore(f"{self.path} is empty: it was cut off. Restore an export: {LOAD}")
         if self._log_size():
             connection = apsw.Connection(str(self.path), flags=apsw.SQLITE_OPEN_READWRITE)
             connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)  # the log stays as it is
@@ -181,6 +186,8 @@ class SQLite:
         try:
             connection.set_busy_timeout(int(self.timeout * 1000))
             self._check(connection)
+            if self.path.stat().st_size % connection.pragma("page_size") and not self._log_size():
+                raise CorruptStore(f"{self.path} ends within a page: it was cut off. Restore an export: {LOAD}")
         finally:
             connection.close()
 
@@ -239,11 +246,15 @@ class SQLite:
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
 
+    def refuse_read_only(self) -> None:
+        """Raises ReadOnlyStore where this folder takes no writes."""
+        if self.read_only:
+            raise ReadOnlyStore(f"{self.folder} is read-only here; nothing was changed")
+
     @contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
         """A connection inside one write transaction: durable when left, undone on any error."""
-        if self.read_only:
-            raise ReadOnlyStore(f"{self.folder} is read-only here; nothing was changed")
+        self.refuse_read_only()
         self._after_fork()
         with self._write, self.connection() as connection:
             connection.execute("BEGIN IMMEDIATE")

@@ -107,6 +107,12 @@ def terms_of(connection: apsw.Connection, text: str) -> set[str]:
     return set(stems(connection, text))
 
 
+def entries_of(connection: apsw.Connection, text: str) -> set[tuple[str, str]]:
+    """All that an indexed text has in the vocabularies: (table, term)."""
+    grams = _cut(connection, gram_text(text), *WORDS)
+    return {("words", stem) for stem in stems(connection, text)} | {("grams", gram) for gram in grams}
+
+
 class Corpus(NamedTuple):
     """What a search counts over. `scope`: the term that limits it, or ""; `wide`: most of the store lies in it."""
 

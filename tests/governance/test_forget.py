@@ -609,3 +609,20 @@ def test_a_memory_with_nothing_in_it_forgets_nothing(memory):
     with pytest.raises(UnknownId):
         memory.forget(space="main", reason="asked to")
     assert delible.UnknownId is UnknownId
+
+
+def test_a_question_that_still_waits_goes_too(open_memory, sql):
+    memory = open_memory(log_questions=True)
+    ada = memory.write(VIOLIN)[0]
+    memory.recall("Where is that fiddle, the violin?")
+    assert memory.forget(ada.id, reason="asked to").confirmed
+    memory.close()
+    assert sql("SELECT * FROM questions") == []
+
+
+def test_the_grams_of_a_script_without_spaces_are_looked_for(open_memory):
+    memory = open_memory()
+    record = memory.write("医者は北京に住んでいます")[0]
+    receipt = memory.forget(record.id, reason="asked to")
+    words = next(check for check in receipt.checks if check.name == "words")
+    assert receipt.confirmed and "none of 2" in words.detail  # some twenty characters and pairs, not one long word

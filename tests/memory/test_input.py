@@ -47,7 +47,7 @@ def test_text_comes_back_byte_for_byte(memory, opened, whole, name):
 
 def test_ten_megabytes_come_back_and_one_character_more_is_refused(memory):
     text = "wörter und Wörter " * 560_000
-    text = text[: 10_000_000]
+    text = text[:10_000_000]
     (record,) = memory.write(text)
     assert memory.get(record.id).text == text
     with pytest.raises(InvalidInput, match="more than 10,000,000"):
@@ -71,7 +71,9 @@ META = {
 def test_meta_comes_back_as_json_gives_it_back(memory, opened):
     (record,) = memory.write("x", meta=META)
     assert opened().get(record.id).meta == META
-    assert memory.list(where={"meta.deep.a.b.c": None}) == [] and len(memory.list(where={"meta.text": META["text"]})) == 1
+    assert (
+        memory.list(where={"meta.deep.a.b.c": None}) == [] and len(memory.list(where={"meta.text": META["text"]})) == 1
+    )
     assert memory.write("y", meta={"t": (1, 2), 5: "n"})[0].meta == {"t": [1, 2], "5": "n"}
 
 
@@ -162,7 +164,9 @@ def test_items_that_are_none_are_refused(memory, items):
     assert memory.ledger() == []
 
 
-@pytest.mark.parametrize("id", ["", "nobody", "0198f0c2-0000-7000-8000-000000000000", "%", "\ud800", None, 5, b"x", "a\x00"])
+@pytest.mark.parametrize(
+    "id", ["", "nobody", "0198f0c2-0000-7000-8000-000000000000", "%", "\ud800", None, 5, b"x", "a\x00"]
+)
 def test_an_id_that_nobody_has_is_unknown_in_one_line(memory, id):
     memory.write("before")
     for verb in (

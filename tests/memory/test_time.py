@@ -212,7 +212,9 @@ def test_a_clock_set_back_loses_nothing_and_the_order_stays(memory, opened, monk
     (second,) = memory.write("apple after")
     third = memory.revise(first.id, "apple revised")
     assert first.id < second.id < third.id
-    assert first.written == second.written == third.written == memory.ledger()[-1].time, "time stands, it never goes back"
+    assert first.written == second.written == third.written == memory.ledger()[-1].time, (
+        "time stands, it never goes back"
+    )
     assert texts(memory.recall("apple")) == {"apple after", "apple revised"}
     monkeypatch.undo()
     again = opened()

@@ -16,6 +16,8 @@ from functools import cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import apsw
+
 import delible
 from delible.bench.leftovers import Pieces, left_in, whole_in
 from delible.core.errors import DelibleError
@@ -113,6 +115,16 @@ def _cut(text, author):
     return frozenset(piece for piece in pieces if len(piece) == 32 and piece.count(0) < 20)
 
 
+def _cut_log(folder):
+    """In a fork: with a connection of its own, the one that reads files would drop the locks of it."""
+    if (child := os.fork()) == 0:
+        connection = apsw.Connection(f"{folder}/store.db")
+        connection.set_busy_timeout(5000)
+        busy, _, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        os._exit(busy)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
 def _die():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -139,6 +151,8 @@ def _serve(pipe):
                     answer = perform(memory, verb, arguments)
                 except Exception as error:
                     answer = AssertionError(f"{verb} ended in {error!r}")
+            case ("cut", folder):
+                _cut_log(folder)
             case ("left", *what):
                 answer = left(*what)
             case ("close",):
@@ -146,11 +160,22 @@ def _serve(pipe):
         pipe.send(answer)
 
 
+def _warm(place):
+    """Import what is imported when first needed; closed again, nothing of it is left for a fork to share."""
+    with delible.open(place / "warm", encoder="hash") as memory:
+        memory.export(place / "warm.zip")
+        record = memory.write("something to do")[0]
+        memory.recall("something")
+        memory.forget(record.id, reason="done")
+        memory.load(place / "warm.zip")
+
+
 def _main(path):
     server = socket.socket(socket.AF_UNIX)
     server.bind(path)
     server.listen()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    _warm(Path(path).parent)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while server in select.select([server, sys.stdin], [], [])[0]:
