@@ -34,6 +34,7 @@ from delible.store.words import open_vocabulary
 _abandoned: list[apsw.Connection] = []  # connections of before a fork: closing them here would hurt the parent's
 KEPT = 8  # idle connections
 LOAD = "delible load FILE"
+NEARLY_NOTHING = 2**20  # bytes free; what was undone has given some back when the question is asked
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def _no_room(path: Path) -> bool:
         system = os.statvfs(path.parent)
     except OSError:
         return False
-    return system.f_bavail == 0
+    return system.f_bavail * system.f_frsize < NEARLY_NOTHING
 
 
 class SQLite:

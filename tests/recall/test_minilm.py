@@ -300,3 +300,13 @@ def test_idle_it_burns_no_core(quick):
     before = sum(os.times()[:2])
     threading.Event().wait(0.2)
     assert math.isclose(sum(os.times()[:2]), before, abs_tol=0.1)
+
+
+def test_a_processor_says_whether_it_has_vnni(tmp_path):
+    from delible.recall.encoders.bert import has_vnni
+
+    described = tmp_path / "cpuinfo"
+    described.write_text("flags\t: fpu avx2 avx512_vnni bmi2\n")
+    assert has_vnni(described)
+    described.write_text("flags\t: fpu avx2 bmi2\n")
+    assert not has_vnni(described) and not has_vnni(tmp_path / "none")
