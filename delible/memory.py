@@ -44,7 +44,7 @@ from delible.store.intake import Defaults, Given, When, drafts_of, known_channel
 from delible.store.ledger import Event
 from delible.store.lookout import Lookout
 from delible.store.reads import ReadLog
-from delible.store.sqlite import SQLite
+from delible.store.sqlite import SQLite, damaged
 from delible.store.views import Views
 from delible.store.writing import HOLDS, Draft, Written, write
 
@@ -613,16 +613,17 @@ class Memory:
 
         `key_file`: also the folder's key, with which another machine's empty folder can take the archive as its own.
         """
-        return carrying.export_from(
-            self._store,
-            Path(path),
-            self._seen,
-            None if where is None else compile_where(where, self._zone),
-            self._actor,
-            None if key_file is None else Path(key_file),
-            overwrite,
-            progress,
-        )
+        with damaged("what an export reads"):
+            return carrying.export_from(
+                self._store,
+                Path(path),
+                self._seen,
+                None if where is None else compile_where(where, self._zone),
+                self._actor,
+                None if key_file is None else Path(key_file),
+                overwrite,
+                progress,
+            )
 
     def load(
         self,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import apsw
 import numpy as np
 
-from delible.core.errors import DelibleError, EncoderFailed, EncoderMismatch, InvalidInput
+from delible.core.errors import CorruptStore, DelibleError, EncoderFailed, EncoderMismatch, InvalidInput
 from delible.core.progress import Progress, silent
 from delible.core.shapes import Encoder
 from delible.recall.encoders import open_encoder
@@ -120,7 +120,8 @@ class Embedding:
                 if encoders.known(connection) is None:
                     encoders.use(connection, "encoder", encoders.register(connection, encoder, spec))
                 own = encoders.known(connection)
-            assert own is not None
+            if own is None:
+                raise CorruptStore("the folder's table of encoders is damaged; run: delible verify")
             if not own.made_by(encoder):  # another process was first, with another model
                 raise EncoderMismatch(_other(own, encoder, spec))
         return own, coming

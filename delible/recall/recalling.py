@@ -32,7 +32,7 @@ from delible.store.intake import When
 from delible.store.lookout import Lookout
 from delible.store.search import NOTHING, Found, Search, search
 from delible.store.spaces import Scope
-from delible.store.sqlite import SQLite
+from delible.store.sqlite import SQLite, damaged
 from delible.store.views import Views
 
 if TYPE_CHECKING:
@@ -105,8 +105,9 @@ def recall(
                 where=where if request.where else None,
                 as_of=None if as_of is None else ledger.moment_of(connection, as_of),
             )
-            found = search(connection, views, wanted, _pool(os.getpid()))
-            fused = fuse(found)
+            with damaged("what a recall reads"):
+                found = search(connection, views, wanted, _pool(os.getpid()))
+                fused = fuse(found)
             # Whoever reorders or refuses wants more to choose from.
             width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE
             first = _hits(connection, found, fused, range(min(width, len(found))), seen)

@@ -13,6 +13,7 @@ import apsw
 from delible.core.identity import from_bytes
 from delible.core.times import from_micros, micros, now
 from delible.store.sealing import digest as keyed
+from delible.store.sqlite import damaged
 
 GENESIS = bytes(32)
 
@@ -84,7 +85,8 @@ def events(connection: apsw.Connection, after: int = 0, limit: int | None = None
         " seq LIMIT ?",
         (after, -1 if limit is None else limit),
     )
-    return [_event(row) for row in rows]
+    with damaged("an event of the ledger"):
+        return [_event(row) for row in rows]
 
 
 def _event(row: Sequence[Any]) -> Event:

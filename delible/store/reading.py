@@ -15,6 +15,7 @@ from delible.core.records import Media, Record, Source
 from delible.core.times import from_micros
 from delible.store import spaces
 from delible.store.ledger import present
+from delible.store.sqlite import damaged
 
 CHUNK = 500
 ALIVE = "EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL)"
@@ -58,7 +59,10 @@ def records_of(connection: apsw.Connection, rows: Sequence[int], seen: spaces.Sc
             f" spaces s ON s.space = r.space WHERE r.row IN ({marks})",
             piece,
         ):
-            found[line[0]] = _record(line, parents.get(line[0], []), lives.get(line[0], (None, None)))
+            with damaged("a record"):
+                found[line[0]] = _record(line, parents.get(line[0], []), lives.get(line[0], (None, None)))
+    if len(found) < len(set(rows)):
+        raise CorruptStore(f"{len(set(rows)) - len(found)} records have no text or no space; run: delible verify")
     return found
 
 
@@ -75,7 +79,7 @@ def _record(line: Sequence[Any], parents: Sequence[str], life: tuple[int | None,
         happened=None if happened is None else from_micros(happened),
         written=from_micros(written),
         parents=tuple(parents),
-        meta=_parsed(meta),
+        meta=json.loads(meta),
         kind=kind,
         key=key,
         media=None if media is None else Media(media, type_),
@@ -87,15 +91,8 @@ def _record(line: Sequence[Any], parents: Sequence[str], life: tuple[int | None,
         hold_reason=reason,
         pinned=bool(pinned),
         revises=None if revises is None else from_bytes(revises),
-        notes=tuple(_parsed(notes)),
+        notes=tuple(json.loads(notes)),
     )
-
-
-def _parsed(stored: str) -> Any:
-    try:
-        return json.loads(stored)
-    except ValueError:  # it holds the text, so it is no cause that goes on
-        raise CorruptStore("a record's meta or notes are damaged; run: delible verify") from None
 
 
 def _time(value: int | None) -> Any:

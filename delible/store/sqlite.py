@@ -71,6 +71,17 @@ def typed_errors(path: Path) -> Iterator[None]:
         raise DelibleError(f"reading or writing {path} failed; the transaction was undone. Check the disk") from error
 
 
+@contextmanager
+def damaged(what: str) -> Iterator[None]:
+    """What flipped bytes do to code that reads values of ours, as one typed error. Its cause may hold text: none."""
+    try:
+        yield
+    except DelibleError:
+        raise
+    except (TypeError, ValueError, IndexError, OverflowError) as error:
+        raise CorruptStore(f"{what} is damaged ({type(error).__name__}); run: delible verify") from None
+
+
 def _full(path: Path) -> DiskFull:
     return DiskFull(f"the disk of {path} is full; make room and try again. The transaction was undone")
 

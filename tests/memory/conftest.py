@@ -1,5 +1,6 @@
 """Real folders and real processes; the `hash` encoder, which needs no model."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -8,9 +9,19 @@ import apsw
 import pytest
 
 import delible
+from delible.core.settings import settings
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = 8192
+
+
+@pytest.fixture(autouse=True)
+def no_settings(monkeypatch):
+    """No setting of the environment, nor one that another test has read, speaks in these tests."""
+    for name in [name for name in os.environ if name.startswith("DELIBLE_")]:
+        monkeypatch.delenv(name)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
 
 
 @pytest.fixture

@@ -21,7 +21,8 @@ def work(thread):
         for i in range(rounds):
             (single,) = memory.write(f"single {name} {thread} {i}", meta={"batch": None})
             said.append([single.id, single.text])
-            batch = memory.write([f"batch {name} {thread} {i} part {part}" for part in range(5)], reference=f"{name} {thread} {i}")
+            texts = [f"batch {name} {thread} {i} part {part}" for part in range(5)]
+            batch = memory.write(texts, reference=f"{name} {thread} {i}")
             said.extend([record.id, record.text] for record in batch)
             revised = memory.revise(single.id, f"revised {name} {thread} {i}")
             said.append([revised.id, revised.text])

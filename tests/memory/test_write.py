@@ -128,7 +128,7 @@ def test_two_records_of_a_batch_with_one_id_are_refused(memory):
 
 def test_an_unknown_field_channel_or_role_is_refused_with_the_known_ones(memory):
     for item in ({"text": "x", "trust": 1.0}, {"text": "x", "channel": "god"}, {"role": "god", "content": "x"}):
-        with pytest.raises(UnknownField, match="known|use one of"):
+        with pytest.raises(UnknownField, match=r"known|use one of"):
             memory.write(item)
     with pytest.raises(UnknownField):
         memory.write("x", channel="god")
@@ -237,7 +237,7 @@ def test_a_guard_that_blocks_keeps_the_whole_batch_out(opened):
         return Verdict("block", 1.0, ("it speaks of gold",)) if "gold" in item else Verdict("allow")
 
     memory = opened(guards=[no_gold])
-    with pytest.raises(Blocked, match="1 of 2 items .*speaks of gold"):
+    with pytest.raises(Blocked, match=r"1 of 2 items .*speaks of gold"):
         memory.write(["silver", "gold"])
     assert memory.list(held=None) == [] and memory.ledger() == []
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
-from functools import cache
+from functools import cache, lru_cache
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -97,22 +97,27 @@ def left(folder, gone, kept, told):
     """Files that hold a piece of what is gone (text, author) and of nothing kept: 16 bytes of text, 32 of vectors."""
     kept_texts = [text.encode() for text in (*(text for text, _ in kept), *told)]
     found = left_in(Path(folder), Pieces((text.encode() for text, _ in gone), kept_texts))
-    numbers = set().union(*(_cut(*one) for one in gone)).difference(*(_cut(*one) for one in kept))
-    return found | whole_in(Path(folder), numbers)
+    lawful = b"|".join(raw for one in kept for raw in _vectors(*one))
+    # Anywhere in what is kept: vectors of one word have two values, and so many pieces in common by chance.
+    return found | whole_in(Path(folder), [piece for piece in _pieces(tuple(gone)) if piece not in lawful])
 
 
 @cache
-def _cut(text, author):
-    """Pieces of a record's vectors, as stored and as float32, and of their sign bits, by both encoders."""
-    pieces = set()
+def _vectors(text, author):
+    """A record's vectors, as stored and as float32, and their sign bits, by both encoders."""
+    found = []
     for encoder in map(open_encoder, ("hash", "hash:128")):
         said = [spoken(text[start:stop], author) for start, stop in passages(text, encoder)]
         X = checked_vectors(encoder, encoder.encode(said), len(said))
-        for whole in [*X.astype("<f2"), *X.astype("<f4"), *sign_bits(X)]:
-            raw = whole.tobytes()
-            pieces |= {raw[at : at + 32] for at in range(0, len(raw), 32)}
+        found += [whole.tobytes() for whole in [*X.astype("<f2"), *X.astype("<f4"), *sign_bits(X)]]
+    return found
+
+
+@lru_cache(8)
+def _pieces(records):
+    cut = {raw[at : at + 32] for one in records for raw in _vectors(*one) for at in range(0, len(raw), 32)}
     # A vector of few words is mostly zeros, and those lie everywhere.
-    return frozenset(piece for piece in pieces if len(piece) == 32 and piece.count(0) < 20)
+    return [piece for piece in cut if len(piece) == 32 and piece.count(0) < 20]
 
 
 def _cut_log(folder):
