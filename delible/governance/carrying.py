@@ -152,9 +152,11 @@ def _archive(
                 draft = Draft(**{name: value for name, value in claim.items() if name in known})
                 if seen is not None and not seen.holds(draft.space):
                     draft.space = space  # a handle for one space takes everything into it
-                draft.parents = tuple(
-                    renamed.get(parent, parent) for parent in draft.parents if renamed.get(parent, parent)
-                )
+                draft.parents = tuple(renamed.get(parent, parent) for parent in draft.parents)
+                if "" in draft.parents:
+                    renamed[draft.id] = ""
+                    report.refused.append("it was derived from a record that was forgotten here")
+                    continue
                 drafts.append(draft)
             report.kept_as_claims += _remembered(remember, drafts, report, renamed)
         if opened.superseded:

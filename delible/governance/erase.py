@@ -56,7 +56,7 @@ def preview(
         removed["derived"] = len(closed) - len(set(rows) & closed)
         removed["elsewhere"] = len(closed) - len(visible)
         mentions = erasing.mentions(connection, closed, seen)
-        limits = (*LIMITS, *erasing.exports_since(connection, closed))
+        limits = (*LIMITS, *erasing.exports_since(connection, closed, seen))
         digest = _digest(store.key, closed, reach, carriers)
     return Preview(tuple(visible[row].id for row in sorted(visible)), removed, tuple(mentions), limits, digest)
 
@@ -102,7 +102,7 @@ def close_and_seal(
                 for (print_,) in erasing.fingerprints(connection, closed)
             ],
             "checks": [],
-            "limits": [*LIMITS, *erasing.exports_since(connection, closed)],
+            "limits": [*LIMITS, *erasing.exports_since(connection, closed, seen)],
             "survivors": erasing.survivors(connection, closed, seen),
             "carriers": sorted(c.name for c in _called(carriers, reach)),
             "process": this_process(),

@@ -404,8 +404,9 @@ def confirm(connection: apsw.Connection, key: bytes, body: Mapping[str, Any], co
     )
 
 
-def exports_since(connection: apsw.Connection, rows: Collection[int]) -> list[str]:
-    """Exports made since the oldest of these rows was written: what they hold is out of reach."""
+def exports_since(connection: apsw.Connection, rows: Collection[int], seen: spaces.Scope | None) -> list[str]:
+    """Exports made since the oldest of these rows was written: what they hold is out of reach. Where they lie is the
+    owner's affair: a handle for some spaces gets their number."""
     oldest: int | None = None
     for marks, piece in chunks(sorted(rows)):
         found = connection.execute(f"SELECT min(written) FROM records WHERE row IN ({marks})", piece).get
@@ -413,10 +414,10 @@ def exports_since(connection: apsw.Connection, rows: Collection[int]) -> list[st
             oldest = found if oldest is None else min(oldest, found)
     if oldest is None:
         return []
-    return [
-        f"export {path}"
-        for (path,) in connection.execute("SELECT DISTINCT path FROM exports WHERE time >= ?", (oldest,))
-    ]
+    paths = [path for (path,) in connection.execute("SELECT DISTINCT path FROM exports WHERE time >= ?", (oldest,))]
+    if seen is None or seen == spaces.EVERYTHING:
+        return [f"export {path}" for path in paths]
+    return [f"{len(paths)} exports of the whole folder or a part"] if paths else []
 
 
 def fingerprints(connection: apsw.Connection, rows: Collection[int]) -> list[tuple[bytes]]:

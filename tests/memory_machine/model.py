@@ -180,7 +180,7 @@ class Model:
                 self._close([holder.id], span)
         self.known(*draft["parents"])
         first = next((one.id for one in self.records.values() if one.living and one.equal == _equal(draft)), None)
-        fields = {name: value for name, value in draft.items() if name != "parents"}
+        fields = {name: value for name, value in draft.items() if name not in ("parents", "hold")}
         self.records[id] = Kept(id=id, parents=frozenset(draft["parents"]) | kept, revises=revises, **fields)
         self.records[id].duplicate_of = None if first == revises else first
         self.records[id].own_hold = _hold(draft)
@@ -262,7 +262,7 @@ def _equal(draft):
 
 def _hold(draft):
     """What the guard at the door does with it."""
-    return int(draft["text"] == HOSTILE and draft["channel"] != "user")
+    return max(draft.get("hold", 0), int(draft["text"] == HOSTILE and draft["channel"] != "user"))
 
 
 def _paths(space):

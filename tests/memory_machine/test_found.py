@@ -45,3 +45,9 @@ def test_a_repetition_does_not_name_a_record_that_is_sealed(memory):
     memory.attach(Broken())
     assert not memory.forget(first.id, reason="asked to").confirmed
     assert second.duplicate_of == first.id and memory.get(second.id).duplicate_of is None
+
+
+def test_a_forget_after_compacting_still_finds_its_words(memory):
+    record = memory.write("Ivo keeps the violin in room two.")[0]
+    memory.compact()
+    assert memory.forget(record.id, reason="asked to").confirmed

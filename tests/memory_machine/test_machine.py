@@ -73,6 +73,8 @@ class Memory(RuleBasedStateMachine):
     receipts = Bundle("receipts")
     processes: Processes
     looker: Other  # reads the files
+    foreign: Path  # an archive of another folder, and what it claims
+    claims: list
 
     def __init__(self):
         super().__init__()
@@ -431,6 +433,25 @@ class Memory(RuleBasedStateMachine):
         self.maybe |= self.sure["here"] | self.sure["there"]
         self.sure = {"here": set(), "there": set(), "nobody": set()}
 
+    @rule(target=ids, by=doers)
+    def load_a_foreign_archive(self, by):
+        began = datetime.now(UTC)
+        report, error = self.do(by, "load", path=self.foreign)
+        span = (began, datetime.now(UTC))
+        assert error == ""
+        plan = []
+        with suppress(Refused):
+            plan = self.model.trial().write(self.claims, "abc", span)
+        told = [sum(outcome == wanted for outcome, _ in plan) for wanted in ("new", "same")]
+        assert [report.records, report.present, len(report.refused)] == [*told, len(self.claims) - sum(told)]
+        shown = self.shown()
+        fresh = sorted(id for id in shown if id not in self.model.records)
+        if plan:
+            self.model.write(self.claims, fresh, span)
+        for id in fresh:
+            self.repeated(by, shown[id])
+        return self.name(fresh, len(self.claims))
+
     def exported(self, by, **more):
         self.files += 1
         path = self.place / f"{self.files:03}.zip"
@@ -560,6 +581,17 @@ def processes():
     place = tempfile.mkdtemp(prefix="delible-machine-")
     Memory.processes = Processes(Path(place) / "socket")
     Memory.looker = Memory.processes.start()
+    Memory.foreign = Path(place) / "foreign.zip"
+    with delible.open(Path(place) / "foreign", encoder="hash:128") as memory:
+        records = memory.write([{"text": text, "space": "team/a"} for text in (NOTES[0], NOTES[1], ODD[0])])
+        memory.hold(records[1].id, reason="a reason to do it")
+        memory.export(Memory.foreign)
+    plain = {"space": "team/a", "channel": "import", "parents": []}
+    plain |= dict.fromkeys(("author", "happened", "key", "expires"))
+    Memory.claims = [
+        {**plain, "text": record.text, "reference": f"foreign.zip:{record.id}", "hold": int(record is records[1])}
+        for record in records
+    ]
     yield
     Memory.looker.kill()
     Memory.processes.stop()
@@ -568,7 +600,7 @@ def processes():
 
 TestMemory = Memory.TestCase
 TestMemory.settings = settings(
-    max_examples=60 * SOAK or 25,
+    max_examples=60 * SOAK or 20,
     stateful_step_count=60 if SOAK else 35,
     deadline=None,
     derandomize=not SOAK,
