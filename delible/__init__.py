@@ -22,7 +22,7 @@ _ERRORS = [
 _NAMES = {
     **dict.fromkeys(("open", "Memory", "Diff", "SpaceInfo"), "delible.memory"),
     **dict.fromkeys(("open_async", "AsyncMemory"), "delible.asynchronous"),
-    **dict.fromkeys(("Record", "Source", "Media", "Span", "Hit", "Hits"), "delible.core.records"),
+    **dict.fromkeys(("Record", "Records", "Source", "Media", "Span", "Hit", "Hits"), "delible.core.records"),
     **dict.fromkeys(("Verdict", "Context"), "delible.core.verdicts"),
     **dict.fromkeys(("Check", "Receipt", "Preview"), "delible.core.receipts"),
     **dict.fromkeys(("Encoder", "Ranker", "Guard", "Carrier", "StoreView"), "delible.core.shapes"),
@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from delible.core.records import Hits as Hits
     from delible.core.records import Media as Media
     from delible.core.records import Record as Record
+    from delible.core.records import Records as Records
     from delible.core.records import Source as Source
     from delible.core.records import Span as Span
     from delible.core.shapes import Carrier as Carrier

@@ -26,7 +26,7 @@ from delible.core.identity import to_bytes
 from delible.core.process import this_process
 from delible.core.progress import Progress, silent
 from delible.core.receipts import Preview, Receipt
-from delible.core.records import Hit, Hits, Item, Record, Source
+from delible.core.records import Hit, Hits, Item, Record, Records, Source
 from delible.core.settings import settings
 from delible.core.shapes import Carrier, Encoder, Guard, Ranker
 from delible.core.texts import checked
@@ -275,7 +275,7 @@ class Memory:
     def _revised(self, connection: Any, id: str) -> tuple[int, float, int, int | None]:
         (row,) = reading.rows_of(connection, [id], self._seen)
         trust, hold, expires = connection.execute(
-            "SELECT verdict_trust, own_hold, expires FROM records WHERE row = ?", (row,)
+            "SELECT trust, own_hold, expires FROM records WHERE row = ?", (row,)
         ).fetchone()
         if row not in lives.living_rows(connection, [row]):
             raise InvalidInput(
@@ -577,20 +577,23 @@ class Memory:
             tuple((found[old], found[new]) for old, new in changed.revised),
         )
 
-    def rollback(self, to: When, *, space: str | None = None) -> list[Record]:
-        """Let live again what lived at a time, close what came since; never what was forgotten. The records that came
-        back.
+    def rollback(self, to: When, *, space: str | None = None) -> Records:
+        """Let live again what lived at a time, close what came since: the records that came back.
 
-        It is an event itself, so it can be rolled back too. Without `space`: all that this handle sees. Raises
-        RollbackRefused.
+        Never what was forgotten, nor an equal text (`.notes` names it and the receipt). It is an event itself, so it
+        can be rolled back too. Without `space`: all that this handle sees. Raises RollbackRefused.
         """
         scope = (self._seen or spaces.EVERYTHING) if space is None else spaces.narrowed(self._seen, space)
         with self._store.writing() as connection:
             then = self._event(connection, to)
             seq, _ = ledger.append(connection, self._store.key, self._actor, "rollback", counts={"to": then})
-            back, _ = lives.rollback(connection, scope, then, seq)
-            found = reading.records_of(connection, sorted(back), self._seen)
-        return [found[row] for row in sorted(back)]
+            rolled = lives.rollback(connection, self._store.key, scope, then, seq)
+            found = reading.records_of(connection, sorted(rolled.back), self._seen)
+        notes = [
+            f"record {id} stays closed: an equal record was forgotten on {why.day} (receipt {why.receipt})"
+            for id, why in rolled.kept_out
+        ]
+        return Records([found[row] for row in sorted(rolled.back)], notes)
 
     def _event(self, connection: Any, when: When) -> int:
         if when is None:

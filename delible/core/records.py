@@ -95,3 +95,11 @@ class Hits(list[Hit]):
     def __init__(self, hits: Sequence[Hit] = (), notes: Sequence[str] = ()):
         super().__init__(hits)
         self.notes = tuple(notes)
+
+
+class Records(list[Record]):
+    """Records with what the store has to say of them together: `notes`."""
+
+    def __init__(self, records: Sequence[Record] = (), notes: Sequence[str] = ()):
+        super().__init__(records)
+        self.notes = tuple(notes)

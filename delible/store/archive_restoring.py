@@ -19,14 +19,14 @@ import numpy as np
 from delible.core.errors import ArchiveRefused, InvalidInput
 from delible.core.identity import from_bytes, to_bytes
 from delible.core.progress import Progress, silent
-from delible.core.times import from_micros
 from delible.store import archive, encoders, ledger, sealing, spaces
 from delible.store.archive_reading import Archive, Line, ends_open, refused
 from delible.store.bits import sign_bits
 from delible.store.lives import close_life
 from delible.store.reading import ALIVE, UNSEALED
+from delible.store.spaces import above
+from delible.store.suppression import forgotten
 from delible.store.words import count_tokens, index_row
-from delible.store.writing import above
 
 GROUP = 512  # vectors whose sign bits are made at once
 
@@ -261,15 +261,9 @@ class _Restoring:
         return True
 
     def _forgotten(self, id: bytes, line: Line, print_: bytes) -> Refusal | None:
-        for path in above(line["space"]):
-            found = self.connection.execute(
-                "SELECT receipt, time FROM suppressed WHERE space = ? AND fingerprint = ?",
-                (sealing.path_digest(self.key, path), print_),
-            ).fetchone()
-            if found and self._row(id) is None:
-                return Refusal(
-                    line["id"], f"an equal record was forgotten on {from_micros(found[1]):%Y-%m-%d}", found[0]
-                )
+        found = forgotten(self.connection, self.key, line["space"], print_)
+        if found and self._row(id) is None:
+            return Refusal(line["id"], f"an equal record was forgotten on {found.day}", found.receipt)
         if id in self.gone:
             return Refusal(line["id"], "it was forgotten here", self._receipt_of(print_))
         source = [line["revises"], *line["parents"]]

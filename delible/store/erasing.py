@@ -22,8 +22,9 @@ from delible.store import ledger, sealing, spaces
 from delible.store.lives import close_life
 from delible.store.needles import Needles
 from delible.store.reading import ALIVE, UNSEALED, chunks, descendants, revisions
+from delible.store.spaces import above
 from delible.store.words import entries_of, terms_of, unindex_row
-from delible.store.writing import SHORTEST_SUPPRESSED, above
+from delible.store.writing import SHORTEST_SUPPRESSED
 
 BATCH = 100  # rows of one erasing transaction: 800 held the write lock for 8 s (measured)
 SAMPLED = 200_000  # characters; of a longer text twenty blocks are looked for

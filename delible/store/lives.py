@@ -11,6 +11,7 @@ from delible.core.errors import RollbackRefused
 from delible.core.identity import from_bytes
 from delible.store import spaces
 from delible.store.reading import UNSEALED, chunks
+from delible.store.suppression import Forgotten, forgotten
 
 
 def close_life(connection: apsw.Connection, rows: Collection[int], seq: int) -> None:
@@ -98,25 +99,38 @@ def changes(connection: apsw.Connection, scope: spaces.Scope, first: int, last: 
     return Changes(sorted(added - {new for _, new in revised}), sorted(closed - {old for old, _ in revised}), revised)
 
 
-def rollback(connection: apsw.Connection, scope: spaces.Scope, to: int, seq: int) -> tuple[set[int], set[int]]:
-    """Close what lives now and did not then, give what lived then and does not now a new life. Raises
-    RollbackRefused."""
+class Rolled(NamedTuple):
+    """Rows that live again, rows that were closed, and what stays closed because an equal text was forgotten."""
+
+    back: set[int]
+    gone: set[int]
+    kept_out: list[tuple[str, Forgotten]]
+
+
+def rollback(connection: apsw.Connection, key: bytes, scope: spaces.Scope, to: int, seq: int) -> Rolled:
+    """Close what lives now and did not then, let live again what lived then. Raises RollbackRefused."""
     now = living(connection, scope, seq)
     then = living(connection, scope, to)
     back, gone = then - now, now - then
+    kept_out: list[tuple[str, Forgotten]] = []
     close_life(connection, gone, seq)
     for row in sorted(back):
-        key, space, id = connection.execute("SELECT key, space, id FROM records WHERE row = ?", (row,)).fetchone()
-        if (
-            key is not None
-            and connection.execute(
-                "SELECT 1 FROM records r INDEXED BY records_key JOIN lives l ON l.row = r.row WHERE r.space = ? AND"
-                " r.key = ? AND l.until IS NULL LIMIT 1",
-                (space, key),
-            ).get
-        ):
+        taken, space, id, print_, path = connection.execute(
+            "SELECT r.key, r.space, r.id, r.fingerprint, s.path FROM records r JOIN spaces s ON s.space = r.space"
+            " WHERE r.row = ?",
+            (row,),
+        ).fetchone()
+        if found := forgotten(connection, key, path, print_):
+            kept_out.append((from_bytes(id), found))
+            back.remove(row)
+            continue
+        holder = (
+            "SELECT 1 FROM records r INDEXED BY records_key JOIN lives l ON l.row = r.row"
+            " WHERE r.space = ? AND r.key = ? AND l.until IS NULL LIMIT 1"
+        )
+        if taken is not None and connection.execute(holder, (space, taken)).get:
             raise RollbackRefused(
                 f"the key of record {from_bytes(id)} is taken by a living record; nothing was changed"
             )
         connection.execute("INSERT INTO lives(row, since) VALUES (?, ?)", (row, seq))
-    return back, gone
+    return Rolled(back, gone, kept_out)

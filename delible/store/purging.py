@@ -11,6 +11,7 @@ from pathlib import Path
 from delible.core.errors import DiskFull
 from delible.store import folder as folders
 from delible.store.sqlite import SQLite
+from delible.store.words import open_vocabulary
 
 TRY = 0.1  # seconds of one try: a truncating checkpoint holds the write lock while it waits (measured)
 PAUSE = 0.05
@@ -77,6 +78,7 @@ def rewrite(store: SQLite) -> None:
             connection.execute("VACUUM")
         finally:
             connection.pragma("temp_store", "MEMORY")
+            open_vocabulary(connection)  # a change of temp_store drops what the temporary schema held
 
 
 NEW = 60.0  # seconds in which a database that is being made may keep its temporary name

@@ -44,6 +44,12 @@ def escaped(segment: str) -> str:
     return segment.replace("%", "%25").replace("/", "%2F").replace("*", "%2A")
 
 
+def above(path: str) -> list[str]:
+    """A path and every path above it."""
+    segments = path.split("/")
+    return ["/".join(segments[:end]) for end in range(len(segments), 0, -1)]
+
+
 def parse_scope(text: str) -> Scope:
     """`a/b` or `a/b/**` or `**`. Raises InvalidInput."""
     checked(text, "space")

@@ -19,9 +19,9 @@ import apsw
 from delible.core.errors import InvalidInput, KeyTaken, UnknownId
 from delible.core.identity import fresh_id, to_bytes
 from delible.core.records import PRIOR_TRUST
-from delible.core.times import from_micros
 from delible.store import ledger, sealing, spaces
 from delible.store.bits import sign_bits
+from delible.store.suppression import forgotten
 from delible.store.words import count_tokens, index_row
 
 if TYPE_CHECKING:
@@ -115,11 +115,11 @@ def write(
         print_ = sealing.fingerprint(key, draft.text, draft.media[0] if draft.media else None)
         derived = bool(draft.parents or kept)
         if gone := next((left[parent] for parent in draft.parents if parent in left), None) or (
-            _forgotten(connection, key, draft, print_)
+            forgotten(connection, key, draft.space, print_)
         ):
             if draft.channel != "user" or derived:
-                left[draft.id] = gone
-                outcomes.append(gone)
+                left[draft.id] = Written(None, receipt=gone.receipt, day=gone.day)
+                outcomes.append(left[draft.id])
                 continue
             draft.notes.append(f"an equal record was forgotten on {gone.day}")
         if draft.space not in places:
@@ -261,23 +261,6 @@ def _id(draft: Draft) -> bytes:
     if raw is None:
         raise InvalidInput("a record's id must be a UUID; nothing was written")
     return raw
-
-
-def above(path: str) -> list[str]:
-    """A path and every path above it."""
-    segments = path.split("/")
-    return ["/".join(segments[:end]) for end in range(len(segments), 0, -1)]
-
-
-def _forgotten(connection: apsw.Connection, key: bytes, draft: Draft, print_: bytes) -> Written | None:
-    for path in above(draft.space):
-        found = connection.execute(
-            "SELECT receipt, time FROM suppressed WHERE space = ? AND fingerprint = ?",
-            (sealing.path_digest(key, path), print_),
-        ).fetchone()
-        if found:
-            return Written(None, receipt=found[0], day=f"{from_micros(found[1]):%Y-%m-%d}")
-    return None
 
 
 def _first_equal(connection: apsw.Connection, space: int, print_: bytes) -> int | None:

@@ -33,6 +33,7 @@ class Kept:
     parents: frozenset[str] = frozenset()
     revises: str | None = None
     duplicate_of: str | None = None
+    bound: float = 1.0  # on trust: of what it revises, until released
     own_hold: int = 0
     pinned: bool = False
     living: bool = True
@@ -69,7 +70,7 @@ class Model:
 
     def trust(self, id):
         record = self.records[id]
-        return min([PRIOR_TRUST[record.channel], *map(self.trust, record.parents)])
+        return min([PRIOR_TRUST[record.channel], record.bound, *map(self.trust, record.parents)])
 
     def hold(self, id):
         record = self.records[id]
@@ -195,6 +196,7 @@ class Model:
         draft = {"text": text, "channel": "user", "parents": [], **{name: getattr(old, name) for name in taken}}
         self.write([draft], [new], span, revises=id)
         self.records[new].own_hold = old.own_hold
+        self.records[new].bound = self.trust(id)
         self._close([id], span)
 
     def forget(self, ids, receipt, suppress=None):
@@ -231,7 +233,7 @@ class Model:
             return
         self.known(id)
         for one in self.chain([id]):
-            self.records[one].own_hold, self.records[one].pinned = 0, False
+            self.records[one].own_hold, self.records[one].pinned, self.records[one].bound = 0, False, 1.0
 
     def expire(self, space, at):
         self._make(space)
@@ -240,9 +242,10 @@ class Model:
     def rollback(self, moment, span):
         now, then = self.living(), moment.living & self.records.keys()
         self._close(now - then, span)
-        for id in then - now:
+        back = {id for id in then - now if not any(key in self.suppressed for key in _above(vars(self.records[id])))}
+        for id in back:
             self.records[id].living, self.records[id].closed = True, None
-        return then - now
+        return back
 
     def mark(self):
         self.moments.append(Moment(datetime.now(UTC), self.living()))
