@@ -144,7 +144,7 @@ class BertEncoder:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        from delible.recall.encoders import graph
+        from delible.recall.encoders import balance, graph
 
         try:
             weights = load_file(self._model.weights)
@@ -154,7 +154,12 @@ class BertEncoder:
             ) from error
         plain = {key.removeprefix("bert."): np.asarray(value, np.float32) for key, value in weights.items()}
         log.info("building the graph of %s %s", self.name, self.version)
-        return graph.build(plain, self._model.shape, self._precision)
+        if self._precision == "float32":
+            return graph.build(plain, self._model.shape, "float32")
+        watched = graph.build(plain, self._model.shape, "float32", watch=True)
+        return graph.build(
+            plain, self._model.shape, "int8", balance.sizes(watched, open_tokenizer(self._model.tokenizer))
+        )
 
     def _forward(
         self, texts: list[str], role: Role, outputs: list[str]

@@ -18,19 +18,12 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from delible.core.errors import InvalidInput
+from delible.recall.encoders import balance
+from delible.recall.encoders.balance import Sizes
 from delible.recall.encoders.model import Precision, Shape
 
 Array = NDArray[np.float32]
 
-BLOCK = 64  # weights that share one int8 scale, along a row, where scales go by block
-BY_BLOCK = ("qkv",)
-"""Products whose scales go by block instead of by row, when int8.
-
-Measured (one run each, other work beside) on 693 passages of 24 pieces, two cores, graph only;
-cosine with float32, and share of the ten nearest that stay:
-all by row .9973 / .94, 709 passages/s; qkv by block .9985 / .95, 600; all by block .9994 / .97, 426. One scale for the
-whole batch (DynamicQuantizeLinear): .9922 / .88, 661, and a text's vector moved with its neighbours (cosine .981).
-"""
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
 FAR = -10_000.0  # added to the score of a padded place; exp of it is 0 in float32
 
@@ -38,8 +31,9 @@ FAR = -10_000.0  # added to the score of a padded place; exp of it is 0 in float
 class Builder:
     """Nodes and constants under way; `linear` is where int8 and float32 differ."""
 
-    def __init__(self, precision: Precision):
+    def __init__(self, precision: Precision, sizes: Sizes):
         self.precision = precision
+        self.sizes = sizes
         self.nodes: list[onnx.NodeProto] = []
         self.constants: list[onnx.TensorProto] = []
 
@@ -57,31 +51,25 @@ class Builder:
         if self.precision == "float32":
             product = self.add("MatMul", [x, self.constant(f"{name}.weight", weight.T)], f"{name}.product")
             return self.add("Add", [product, offset], name)
-        # Whatever the scheme, activations are scaled row by row: a text's vector must not depend on its neighbours.
-        if name.rsplit(".", 1)[-1] in BY_BLOCK:
-            return self.blocks(x, weight, offset, name)
+        if x in self.sizes:
+            factors = balance.factors(self.sizes[x], weight)
+            x = self.add("Mul", [x, self.constant(f"{name}.balance", 1 / factors)], f"{name}.balanced")
+            weight = weight * factors
         return self.rows(x, weight, offset, name)
 
-    def blocks(self, x: str, weight: Array, offset: str, name: str) -> str:
-        """Int8 product with a scale for each block of each row, of weights and activations (inside the operator)."""
-        values, scales = int8_blocks(weight, BLOCK)
-        inputs = [x, self.constant(f"{name}.weight", values), self.constant(f"{name}.scales", scales), "", "", offset]
-        rows, columns = weight.shape
-        return self.add(
-            "MatMulNBits", inputs, name, MICROSOFT, K=columns, N=rows, bits=8, block_size=BLOCK, accuracy_level=4
-        )
-
     def rows(self, x: str, weight: Array, offset: str, name: str) -> str:
-        """Int8 product with one scale for each row of activations and each output channel of the weights."""
+        """Int8 product with one scale for each row of activations and each output channel of the weights.
+
+        Row by row, for a text's vector must not depend on its neighbours: one scale a batch moved it (cosine .981).
+        """
         values, scales = int8_rows(weight)
-        largest = self.add(
-            "ReduceMax", [self.add("Abs", [x], f"{name}.size")], f"{name}.largest", axes=[-1], keepdims=1
-        )
-        scale = self.add("Max", [self.add("Mul", [largest, "1/127"], f"{name}.step"), "tiny"], f"{name}.scale")
+        size = self.add("ReduceMax", [self.add("Abs", [x], f"{name}.sizes")], f"{name}.size", axes=[-1], keepdims=1)
+        scale = self.add("Max", [size, "tiny"], f"{name}.scale")
         whole = self.add(
-            "QuantizeLinear", [self.add("Div", [x, scale], f"{name}.scaled"), "1.0", "128"], f"{name}.whole"
+            "QuantizeLinear", [self.add("Div", [x, scale], f"{name}.scaled"), "1/127", "128"], f"{name}.whole"
         )
-        inputs = [whole, self.constant(f"{name}.weight", values), "1.0", self.constant(f"{name}.scales", scales), "128"]
+        weights = [self.constant(f"{name}.weight", values), "1/127", self.constant(f"{name}.scales", scales)]
+        inputs = [whole, *weights, "128"]
         product = self.add("MatMulIntegerToFloat", inputs, f"{name}.product", MICROSOFT)
         return self.add("Add", [self.add("Mul", [product, scale], f"{name}.back"), offset], name)
 
@@ -105,32 +93,25 @@ def int8_rows(weight: Array) -> tuple[NDArray[np.int8], Array]:
     return np.rint(weight / safe[:, None]).astype(np.int8).T, safe
 
 
-def int8_blocks(weight: Array, block: int) -> tuple[NDArray[np.uint8], Array]:
-    """Rows cut into blocks with one scale each: uint8 (out, blocks, block) around 128, scales (out, blocks)."""
-    rows, columns = weight.shape
-    if columns % block:
-        weight = np.pad(weight, ((0, 0), (0, block - columns % block)))
-    blocks = weight.reshape(rows, -1, block)
-    scales = np.abs(blocks).max(axis=2) / 127
-    safe = np.where(scales == 0, 1, scales)
-    quantised = np.rint(blocks / safe[:, :, None]) + 128
-    return quantised.astype(np.uint8), safe.astype(np.float32)
+def build(
+    weights: Mapping[str, Array], shape: Shape, precision: Precision, sizes: Sizes | None = None, watch: bool = False
+) -> bytes:
+    """The graph as bytes. Raises InvalidInput where the weights are not those of a BERT encoder.
 
-
-def build(weights: Mapping[str, Array], shape: Shape, precision: Precision) -> bytes:
-    """The graph as bytes. Raises InvalidInput where the weights are not those of a BERT encoder."""
+    `watch`: show the outputs of layer norms too, for `balance.sizes`; `sizes`: what that gave, for int8.
+    """
     try:
-        return _build(weights, shape, precision)
+        return _build(weights, shape, precision, sizes or {}, watch)
     except KeyError as error:
         raise InvalidInput(f"this model has no weight {error}: only BERT encoders can be opened this way") from error
 
 
-def _build(w: Mapping[str, Array], shape: Shape, precision: Precision) -> bytes:
-    b = Builder(precision)
+def _build(w: Mapping[str, Array], shape: Shape, precision: Precision, sizes: Sizes, watch: bool) -> bytes:
+    b = Builder(precision, sizes)
+    watched = ["x.0", *(f"layer.{i}.{norm}" for i in range(shape.layers) for norm in ("middle", "out"))][:-1]
     if precision == "int8":
         b.constant("1/127", np.float32(1 / 127))
         b.constant("tiny", np.float32(1e-9))
-        b.constant("1.0", np.float32(1))
         b.constant("128", np.uint8(128))
     eps, width, heads = shape.epsilon, shape.width, shape.heads
     small = b.constant
@@ -156,16 +137,7 @@ def _build(w: Mapping[str, Array], shape: Shape, precision: Precision) -> bytes:
     )
 
     real = b.add("Cast", ["mask"], "real", to=TensorProto.FLOAT)  # (B, T): 1 token, 0 padding
-    far = b.add(
-        "Mul",
-        [b.add("Sub", [real, small("1", np.float32(1))], "absent"), small("far", np.float32(-FAR))],
-        "far.flat",
-    )
-    bias = b.add("Unsqueeze", [far, small("axes", np.array([1, 2], np.int64))], "bias")  # (B, 1, 1, T)
-
-    split = small("split", np.array([0, 0, 3, heads, width // heads], np.int64))
-    joined = small("joined", np.array([0, 0, width], np.int64))
-    scale = small("scale", np.float32(1 / np.sqrt(width // heads)))
+    there = b.add("Cast", ["mask"], "there", to=TensorProto.INT32)
     for i in range(shape.layers):
         at, name = f"encoder.layer.{i}.", f"layer.{i}."
         parts = ("query", "key", "value")
@@ -175,18 +147,12 @@ def _build(w: Mapping[str, Array], shape: Shape, precision: Precision) -> bytes:
             np.concatenate([w[f"{at}attention.self.{p}.bias"] for p in parts]),
             f"{name}qkv",
         )
-        cut = b.add("Reshape", [qkv, split], f"{name}cut")  # (B, T, 3, H, D / H)
-        turned = b.add("Transpose", [cut], f"{name}turned", perm=[2, 0, 3, 1, 4])
-        q, k, v = (
-            b.add("Gather", [turned, small(f"{name}{p}.index", np.int64(j))], f"{name}{p}", axis=0)
-            for j, p in enumerate(parts)
-        )
-        keys = b.add("Transpose", [k], f"{name}keys", perm=[0, 1, 3, 2])
-        scores = b.add("MatMul", [b.add("Mul", [q, scale], f"{name}scaled"), keys], f"{name}scores")
-        share = b.add("Softmax", [b.add("Add", [scores, bias], f"{name}masked")], f"{name}share", axis=-1)
-        seen = b.add("Transpose", [b.add("MatMul", [share, v], f"{name}seen")], f"{name}back", perm=[0, 2, 1, 3])
+        three = [f"{name}{part}" for part in parts]
+        b.nodes.append(helper.make_node("Split", [qkv], three, name=f"{name}cut", axis=-1))
+        # One operator for what were thirteen nodes: at the length of a question, half the time goes by in between.
+        seen = b.add("MultiHeadAttention", [*three, "", there], f"{name}seen", MICROSOFT, num_heads=heads)
         heard = b.linear(
-            b.add("Reshape", [seen, joined], f"{name}heard"),
+            seen,
             w[f"{at}attention.output.dense.weight"],
             w[f"{at}attention.output.dense.bias"],
             f"{name}attention",
@@ -213,6 +179,7 @@ def _build(w: Mapping[str, Array], shape: Shape, precision: Precision) -> bytes:
         [
             helper.make_tensor_value_info("vectors", TensorProto.FLOAT, ["B", width]),
             helper.make_tensor_value_info("states", TensorProto.FLOAT, ["B", "T", width]),
+            *(helper.make_tensor_value_info(n, TensorProto.FLOAT, ["B", "T", width]) for n in watched if watch),
         ],
         b.constants,
     )

@@ -14,7 +14,7 @@ from delible.core.errors import InvalidInput
 Precision = Literal["int8", "float32"]
 Pooling = Literal["mean", "cls"]
 
-BUILD = 1
+BUILD = 2
 """Number of our way to build the graph: part of an encoder's version, raised when vectors change."""
 
 
