@@ -170,9 +170,16 @@ def _postings(
 
 def _placed(corpus: Corpus, rows: NDArray[int64], counts: NDArray[int64]) -> tuple[NDArray[int64], NDArray[int64]]:
     """Positions of the visible rows and their counts; a row named twice counts once with both."""
-    positions = np.searchsorted(corpus.rows, rows)
-    positions[positions == len(corpus.rows)] = 0
-    inside = (corpus.rows[positions] == rows) & corpus.visible[positions]
+    first, last = int(corpus.rows[0]), int(corpus.rows[-1])
+    if last - first == len(corpus.rows) - 1:  # no gaps, as where nothing was forgotten yet: the place is a difference
+        positions = rows - first
+        inside = (positions >= 0) & (rows <= last)
+        positions, counts = positions[inside], counts[inside]
+        inside = corpus.visible[positions]
+    else:
+        positions = np.searchsorted(corpus.rows, rows)
+        positions[positions == len(corpus.rows)] = 0
+        inside = (corpus.rows[positions] == rows) & corpus.visible[positions]
     positions, counts = positions[inside], counts[inside]
     if len(positions) and (np.diff(positions) <= 0).any():
         positions, back = np.unique(positions, return_inverse=True)
@@ -213,12 +220,21 @@ def _lookup(
             listed = connection.execute(_LOOKUP[table], cut).get
         if not listed:
             return _NONE, _NONE
-        return np.unique(numbers_of(listed), return_counts=True)
+        return counted(numbers_of(listed))
     quoted = '"' + term.replace('"', '""') + '"'  # a question is text: no operator of FTS5 in it means anything
     limit = f"scope:{corpus.scope} AND " if corpus.scope else ""
     hits = connection.execute(_MATCH[table], (f"{limit}text:{quoted}",)).fetchall()
     pairs_ = np.array(hits, np.int64).reshape(-1, 2)
     return pairs_[:, 0], pairs_[:, 1] - bool(limit)  # the scope is one more hit of the row
+
+
+def counted(docs: NDArray[int64]) -> tuple[NDArray[int64], NDArray[int64]]:
+    """Distinct numbers and how often each stands; as the index gives them they are in order, and need no sorting."""
+    steps = np.diff(docs)
+    if (steps < 0).any():
+        return np.unique(docs, return_counts=True)
+    starts = np.concatenate([[0], np.flatnonzero(steps) + 1])
+    return docs[starts], np.diff(starts, append=len(docs))
 
 
 def numbers_of(listed: str | None, kind: np.dtype[Any] = _INTEGER) -> NDArray[Any]:
