@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 Reader = Callable[[], Iterable[bytes]]
 
+NOWHERE = 1 << 62  # behind every offset
 CHUNK = 1 << 21  # bytes hashed at once (m: at 256 KiB the calls alone double the time, beyond 2 MiB nothing is won)
 
 
@@ -128,25 +129,29 @@ class Sieve:
 def scan_files(readers: Mapping[str, Reader], needles: Needles, threads: int = 2) -> Look:
     """Looks for the needles in every byte that the readers give; chunks are of any size, pieces may lie across them."""
     sieve = Sieve(needles)
-    found: dict[tuple[str, int], Find] = {}
     read = dict.fromkeys(readers, 0)
+    # By file: where each window lies first, and how often. Arrays, for texts alike in kind share a million places.
+    found: dict[str, tuple[Places, Places]] = {}
 
-    def look(file: str, base: int, seen: int, buffer: bytes) -> list[Find]:
-        finds: list[Find] = []
+    def look(file: str, base: int, seen: int, buffer: bytes) -> list[tuple[str, Places, Places, Places]]:
+        hits: list[tuple[str, Places, Places, Places]] = []
         for _, offsets, which in sieve.search(buffer, seen):
             # Offsets ascend, so the first of each is the lowest.
             windows, first, times = np.unique(which, return_index=True, return_counts=True)
-            places = (offsets[first] + base).tolist()
-            finds += map(Find, [file] * len(windows), places, windows.tolist(), times.tolist())
-        return finds
+            if len(windows):
+                hits.append((file, windows, offsets[first] + base, times))
+        return hits
 
-    def take(job: Future[list[Find]]) -> None:
-        for find in job.result():
-            before = found.get((find.file, find.window))
-            found[find.file, find.window] = before._replace(times=before.times + find.times) if before else find
+    def take(job: Future[list[tuple[str, Places, Places, Places]]]) -> None:
+        for file, windows, places, times in job.result():
+            if file not in found:
+                found[file] = (np.full(len(needles), NOWHERE, np.int64), np.zeros(len(needles), np.int64))
+            first, total = found[file]
+            first[windows] = np.minimum(first[windows], places)
+            total[windows] += times
 
     with ThreadPoolExecutor(max(1, threads), "delible-scan") as pool:
-        jobs: deque[Future[list[Find]]] = deque()
+        jobs: deque[Future[list[tuple[str, Places, Places, Places]]]] = deque()
         for file, reader in readers.items():
             for base, seen, buffer in _overlapping(reader()):
                 read[file] = base + len(buffer)
@@ -156,7 +161,13 @@ def scan_files(readers: Mapping[str, Reader], needles: Needles, threads: int = 2
                     take(jobs.popleft())
         while jobs:
             take(jobs.popleft())
-    return Look(sorted(found.values()), read)
+    finds = [
+        Find(file, place, window, times)
+        for file, (first, total) in found.items()
+        for at in [np.flatnonzero(total)]
+        for place, window, times in zip(first[at].tolist(), at.tolist(), total[at].tolist(), strict=True)
+    ]
+    return Look(sorted(finds), read)
 
 
 def contained(needles: Needles, living: Iterable[bytes]) -> Bools:
