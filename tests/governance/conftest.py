@@ -6,7 +6,6 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import apsw
 import numpy as np
 import pytest
 
@@ -90,21 +89,6 @@ def start(folder):
 def found(child):
     """How many of the pieces lie in which file of the folder."""
     return lambda pieces: json.loads(child(SEARCH, given="\n".join(piece.hex() for piece in pieces)))
-
-
-@pytest.fixture
-def sql(folder):
-    """One statement on the folder's file, past the product; its connection cleans nothing and checks nothing."""
-
-    def execute(statement, *bindings):
-        connection = apsw.Connection(str(folder / "store.db"))
-        connection.set_busy_timeout(5000)
-        try:
-            return connection.execute(statement, bindings).fetchall()
-        finally:
-            connection.close()
-
-    return execute
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import apsw
 import pytest
 
 import delible
@@ -46,21 +45,6 @@ def opened(folder):
 @pytest.fixture
 def memory(opened):
     return opened()
-
-
-@pytest.fixture
-def sql(folder):
-    """One statement on the folder's file, past the product, by a connection of its own."""
-
-    def execute(statement, *bindings):
-        connection = apsw.Connection(str(folder / "store.db"))
-        connection.set_busy_timeout(5000)
-        try:
-            return connection.execute(statement, bindings).fetchall()
-        finally:
-            connection.close()
-
-    return execute
 
 
 @pytest.fixture
