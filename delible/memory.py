@@ -447,7 +447,7 @@ class Memory:
                 )
                 return None
             (row,) = reading.rows_of(connection, [id], self._seen)
-            rows = holds.release(connection, row)
+            rows = holds.release(connection, row, reason)
             seq, _ = ledger.append(connection, self._store.key, self._actor, "release", [to_bytes(id) or b""])
             holds.recompute(connection, rows, seq)
             return reading.records_of(connection, [row], self._seen)[row]

@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
+
+
+@cache
+def _named(process: int) -> str:
+    return f"process {process} {_started(process)}"
 
 
 def _started(process: int) -> str:
@@ -15,7 +21,7 @@ def _started(process: int) -> str:
 
 def this_process() -> str:
     """`process 4121 90210`: number and start."""
-    return f"process {os.getpid()} {_started(os.getpid())}"
+    return _named(os.getpid())  # by number: a forked child has another
 
 
 def runs(named: str) -> bool:

@@ -63,7 +63,7 @@ class Record:
     duplicate_of: str | None = None
     trust: float = 1.0
     held: bool = False
-    hold_reason: str | None = None
+    hold_reason: str | None = None  # why it is held or pinned; "released: .." with the reason afterwards
     pinned: bool = False
     revises: str | None = None
     notes: tuple[str, ...] = ()

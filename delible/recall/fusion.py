@@ -8,14 +8,15 @@ a hit stands.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from delible.store.search import Found
 
 if TYPE_CHECKING:
-    from numpy import float32, float64, intp
+    from numpy import float32, float64, floating, intp
     from numpy.typing import NDArray
 
 
@@ -23,11 +24,15 @@ NAMES = ("words", "meaning", "bm25", "cosine")  # of the parts: standardised, th
 
 
 class Fused(NamedTuple):
-    """Candidates, best first: `order` are positions in what was found; `scores` and `parts` follow that order."""
+    """Candidates, best first: `order` are positions in what was found; scores and columns follow that order."""
 
     order: NDArray[intp]
-    scores: list[float]
-    parts: list[dict[str, float]]
+    scores: NDArray[float64]
+    columns: Mapping[str, NDArray[floating[Any]]]
+
+    def parts(self, at: int) -> dict[str, float]:
+        """What the score of this place is made of."""
+        return {name: float(values[at]) for name, values in self.columns.items()}
 
 
 def standardised(values: NDArray[float32]) -> NDArray[float64]:
@@ -48,6 +53,5 @@ def fuse(found: Found) -> Fused:
     words, meaning = standardised(found.bm25), standardised(found.cosine)
     scores = words + meaning
     order = np.lexsort((-found.rows, -found.happened, -scores))
-    columns = [values[order].tolist() for values in (words, meaning, found.bm25, found.cosine)]
-    parts = [dict(zip(NAMES, values, strict=True)) for values in zip(*columns, strict=True)]
-    return Fused(order, scores[order].tolist(), parts)
+    columns: tuple[NDArray[floating[Any]], ...] = (words, meaning, found.bm25, found.cosine)
+    return Fused(order, scores[order], {name: of[order] for name, of in zip(NAMES, columns, strict=True)})

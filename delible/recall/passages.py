@@ -35,6 +35,8 @@ class Passages(list[Cut]):
 def passages(text: str, encoder: Encoder, limit: int = LIMIT) -> Passages:
     """The whole text where the encoder reads it at once, else at most `limit` passages of SIZE pieces."""
     window = int(getattr(encoder, "window", WINDOW)) - SPECIAL
+    if len(text) <= window and text.isascii():  # no piece is less than a character
+        return Passages([Cut(0, len(text))])
     stream = _pieces(text, getattr(encoder, "pieces", None) or _approximate)
     pieces = list(islice(stream, window + 1))
     if len(pieces) <= window:

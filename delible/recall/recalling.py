@@ -1,8 +1,8 @@
-"""Recall: encode > one short read > fuse > rank > guard > a last look at what still lives.
+"""Recall: encode, words beside it > one short read > fuse > rank > guard > a last look at what still lives.
 
-No model and no code of the caller runs inside the read transaction, and no record leaves without the last look: that
-is what
-keeps a record out that was forgotten, held or revised while the rankers were at work.
+No model and no code of the caller runs inside a read transaction: while the encoder works, words are looked up in one
+of their own, and again where something happened since. No record leaves without the last look: that is what keeps one
+out that was forgotten, held or revised while the rankers were at work.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from delible.store import encoders, ledger, lives, reading
 from delible.store.filters import Where, compile_where
 from delible.store.intake import When
 from delible.store.lookout import Lookout
-from delible.store.search import NOTHING, Found, Search, search
+from delible.store.search import NOTHING, Found, Search, look, search
 from delible.store.spaces import Scope
 from delible.store.sqlite import SQLite, damaged
 from delible.store.views import Views
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     pass
 
 MOST = 1000  # hits of one recall; ours
-SPARE = 4  # records read beside the k asked for: repetitions, and what is forgotten this moment
+SPARE = 1  # records read beside the k asked for; whoever loses more to repetitions or a forget reads once more
 WEAK = 0.3  # cosine of MiniLM under which a hit that shares no word with the question is called weak; ours
 
 
@@ -61,7 +61,7 @@ class Request:
 
 @cache
 def _pool(process: int) -> ThreadPoolExecutor:  # by process: after a fork, the thread of the parent's is not there
-    return ThreadPoolExecutor(1, "delible-bits")
+    return ThreadPoolExecutor(os.cpu_count() or 1, "delible-question")
 
 
 def recall(
@@ -88,25 +88,27 @@ def recall(
         known, _ = embedding.roles()
         if known is None or request.k == 0:
             return Hits([], [NOTHING] if known is None else [])
-        vector = embedding.question(question, known)
+        encoding = _pool(os.getpid()).submit(embedding.question, question, known)
         terms = question_terms(question)
-        with store.reading() as connection:
-            if encoders.known(connection) != known:
-                continue  # the folder changed its model between the encoding and this read
+        with store.reading() as connection, damaged("what a recall reads"):
             wanted = Search(
                 scope=request.scope,
                 encoder=known.number,
                 now=ledger.present() if now is None else now,
                 terms=terms.words,
                 grams=terms.grams,
-                vector=vector,
                 k=request.k,
                 happened=happened,
                 where=where if request.where else None,
                 as_of=None if as_of is None else ledger.moment_of(connection, as_of),
             )
+            seen_before = look(connection, views, wanted)
+        wanted = replace(wanted, vector=encoding.result())
+        with store.reading() as connection:
+            if encoders.known(connection) != known:
+                continue  # the folder changed its model between the encoding and this read
             with damaged("what a recall reads"):
-                found = search(connection, views, wanted, _pool(os.getpid()))
+                found = search(connection, views, wanted, seen_before)
                 fused = fuse(found)
             # Whoever reorders or refuses wants more to choose from.
             width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE
@@ -149,7 +151,7 @@ def _hits(connection: apsw.Connection, found: Found, fused: Fused, places: range
         start, stop = int(found.start[place]), int(found.stop[place])
         passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
         whole = Span(record.text, 0, len(record.text))
-        hits.append(Hit(record, fused.scores[at], fused.parts[at], whole, passage))
+        hits.append(Hit(record, float(fused.scores[at]), fused.parts(at), whole, passage))
     return hits
 
 

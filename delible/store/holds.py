@@ -15,7 +15,9 @@ def hold(connection: apsw.Connection, row: int, reason: str, level: int, pin: bo
     """Keep a record and what came from it out of recall; or pin it (a legal hold): nothing may erase it."""
     if pin:
         connection.execute(
-            "UPDATE records SET pinned = 1, hold_reason = ifnull(hold_reason, ?) WHERE row = ?", (reason, row)
+            "UPDATE records SET pinned = 1, hold_reason = CASE WHEN own_hold > 0 THEN hold_reason ELSE ? END"
+            " WHERE row = ?",
+            (reason, row),
         )
     else:
         connection.execute(
@@ -23,15 +25,15 @@ def hold(connection: apsw.Connection, row: int, reason: str, level: int, pin: bo
         )
 
 
-def release(connection: apsw.Connection, row: int) -> set[int]:
+def release(connection: apsw.Connection, row: int, reason: str) -> set[int]:
     """Lift the record's own hold and pin, with those of its revisions (a revision had kept them); the rows that were
-    touched."""
+    touched. The reason takes the place of the hold's."""
     rows = revisions(connection, {row})
     for marks, piece in chunks(sorted(rows)):
         connection.execute(
-            "UPDATE records SET own_hold = 0, pinned = 0, hold_reason = NULL, verdict_trust = 1 WHERE row IN"
-            f" ({marks})",
-            piece,
+            "UPDATE records SET own_hold = 0, pinned = 0, verdict_trust = 1, hold_reason ="
+            f" iif(hold_reason IS NULL, NULL, ?) WHERE row IN ({marks})",
+            (f"released: {reason}", *piece),
         )
     return rows
 

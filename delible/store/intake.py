@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -279,8 +279,3 @@ def _parents_first(drafts: list[Draft], names: Mapping[str, Draft]) -> list[Draf
             stack.pop()
     assert len(ids) == len(done)
     return list(done.values())
-
-
-def with_text(draft: Draft, text: str) -> Draft:
-    """The same draft with another text."""
-    return replace(draft, text=checked(text))

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import apsw
 
-from delible.core.errors import CorruptStore, DiskFull, NewerSchema, ReadOnlyStore
+from delible.core.errors import CorruptStore, DiskFull, ReadOnlyStore
 from delible.core.progress import Progress, silent
 from delible.store import folder as folders
 from delible.store import schema
@@ -68,17 +68,6 @@ class _State:
     done: int
     work: int
     counts: Mapping[str, int]
-
-
-def check_version(connection: apsw.Connection) -> int:
-    """The folder's schema. Raises NewerSchema; changes nothing."""
-    version = int(connection.pragma("user_version"))
-    if version > schema.VERSION:
-        raise NewerSchema(
-            f"this memory was written by a newer Delible (schema {version}, this one reads {schema.VERSION}); "
-            "pip install --upgrade delible. Nothing was changed"
-        )
-    return version
 
 
 def is_pending(connection: apsw.Connection, target: int = schema.VERSION) -> bool:

@@ -6,17 +6,17 @@ Runs inside one read transaction and calls no model. Nothing outside the view en
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import apsw
 import numpy as np
 
-from delible.core.errors import EncoderMismatch
+from delible.core.errors import CorruptStore, EncoderMismatch
 from delible.store import bits, words
+from delible.store.postings import Postings
 from delible.store.spaces import Scope, word_scope
-from delible.store.views import UNKNOWN, View, Views
+from delible.store.views import UNKNOWN, View, Views, last_event
 
 if TYPE_CHECKING:
     from numpy import bool_, float32, int64, intp
@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 CANDIDATES = 200  # by words and as many by vectors; 256 of 95,664 by sign bits held .9997 of the true best ten
 PARTS = 4  # nearest passages of a record that are scored exactly
-BESIDE = 50_000  # vectors from which a second thread pays for scanning them (.9 ms for 100,000, waking it some .1)
 NOTHING = "nothing is remembered here yet"
 NOTHING_PASSES = "no record here passes the filter"
 
 _WALK = "SELECT group_concat(r.row) FROM records r NOT INDEXED"
 _INDEX = "SELECT group_concat(r.row) FROM records r INDEXED BY records_space"
 _TEXTS = " CROSS JOIN texts t ON t.row = r.row"
-_VALUES = "SELECT v.vector, v.start, v.stop, v.value FROM carray(?) c CROSS JOIN vectors v ON v.vector = c.value"
+_VALUES = (
+    "SELECT group_concat(v.vector), group_concat(v.start), group_concat(v.stop),"
+    " CAST(group_concat(v.value, '') AS BLOB) FROM carray(?) c CROSS JOIN vectors v ON v.vector = c.value"
+)  # as in views: one string a column
 
 
 @dataclass(frozen=True)
@@ -68,30 +70,52 @@ class Found:
         return len(self.rows)
 
 
-def search(connection: apsw.Connection, views: Views, request: Search, pool: Executor | None = None) -> Found:
-    """Candidates: the best by words and the best by vectors, each with both scores."""
+@dataclass(frozen=True, eq=False)
+class Look:
+    """What a search needs no vector for: the view, what of it may be found, and every row's BM25."""
+
+    seq: int  # the event that it saw last
+    view: View
+    allowed: NDArray[bool_]
+    everything: bool  # whether all rows of the view may be found
+    count: int  # visible rows
+    bm25: NDArray[float32]
+
+
+def look(connection: apsw.Connection, views: Views, request: Search) -> Look:
+    """The first half of a search, which may run while the question's vector is made."""
     if request.as_of is None:
         view = views.view(connection, request.scope, request.encoder)
     else:
         view = views.past(connection, request.scope, request.encoder, request.as_of)
     visible = view.visible(request.now)
     count = int(np.count_nonzero(visible))
+    allowed = _allowed(connection, view, visible, request) if count else visible
+    scores = _words(connection, view, visible, count, request, views.postings)
+    scores[~allowed] = 0
+    return Look(view.seq, view, allowed, visible is allowed and count == len(view), count, scores)
+
+
+def search(connection: apsw.Connection, views: Views, request: Search, before: Look | None = None) -> Found:
+    """Candidates: the best by words and the best by vectors, each with both scores.
+
+    `before`: a look of an earlier transaction, of use where nothing happened since.
+    """
+    if before is None or before.seq != last_event(connection):
+        before = look(connection, views, request)
+    view, allowed, scores, count = before.view, before.allowed, before.bm25, before.count
     if not count:
         return _nothing(0, NOTHING)
-    allowed = _allowed(connection, view, visible, request)
     if not allowed.any():
         return _nothing(count, NOTHING_PASSES)
     most = max(request.candidates, request.k)
-    scan = _scanning(view, allowed, visible is allowed and count == len(view), most, request.vector, pool)
-    scores = _words(connection, view, visible, count, request)
-    scores[~allowed] = 0
     by_words = np.flatnonzero(scores)
     if len(by_words) > most:
         # The row breaks ties, as everywhere: a partition alone would choose among equals by chance.
         edge = np.partition(scores[by_words], len(by_words) - most)[len(by_words) - most]
         above = by_words[scores[by_words] > edge]
         by_words = np.concatenate([above, by_words[scores[by_words] == edge][: most - len(above)]])
-    distances, by_vectors = scan.result() if isinstance(scan, Future) else scan
+    distances, by_vectors = _by_vectors(view, None if before.everything else allowed, most, request.vector)
     chosen = np.union1d(by_words, by_vectors)
     cosine, start, stop = _exact(connection, view, chosen, distances, request.vector)
     return Found(view.rows[chosen], scores[chosen], cosine, start, stop, view.happened[chosen], count)
@@ -124,42 +148,29 @@ def _allowed(connection: apsw.Connection, view: View, visible: NDArray[bool_], r
 
 
 def _words(
-    connection: apsw.Connection, view: View, visible: NDArray[bool_], count: int, request: Search
+    connection: apsw.Connection, view: View, visible: NDArray[bool_], count: int, request: Search, kept: Postings
 ) -> NDArray[float32]:
     limit = word_scope(connection, request.scope)
-    if limit is None or not (request.terms or request.grams):
+    if limit is None or not count or not (request.terms or request.grams):
         return np.zeros(len(view), np.float32)
     lengths = view.lengths if count == len(view) else view.lengths[visible]
-    corpus = words.Corpus(view.rows, view.lengths, visible, count, max(float(lengths.mean()), 1.0), limit, view.wide)
+    mean = max(float(lengths.mean()), 1.0)
+    corpus = words.Corpus(view.rows, view.lengths, visible, count, mean, limit, view.wide, kept)
     return words.bm25(connection, corpus, request.terms, request.grams)
 
 
-Scan = tuple["NDArray[np.uint16]", "NDArray[intp]"]
-
-
-def _scanning(
-    view: View,
-    allowed: NDArray[bool_],
-    everything: bool,
-    most: int,
-    vector: NDArray[float32] | None,
-    pool: Executor | None,
-) -> Scan | Future[Scan]:
-    """Distances of all vectors and the nearest rows, now or in another thread."""
+def _by_vectors(
+    view: View, allowed: NDArray[bool_] | None, most: int, vector: NDArray[float32] | None
+) -> tuple[NDArray[np.uint16], NDArray[intp]]:
+    """Distances of all vectors, and the rows of the nearest ones that are allowed."""
     if vector is None or not len(view.owners):
         return np.empty(0, np.uint16), np.empty(0, np.intp)
     if bits.width(len(vector)) != 8 * len(view.bits):
         raise EncoderMismatch("the question's vector has another dimension than the records'; nothing was searched")
     question = bits.as_words(bits.sign_bits(vector[None, :])[0])
-    if pool is not None and len(view.owners) >= BESIDE:
-        return pool.submit(_scan, view, allowed, everything, most, question)
-    return _scan(view, allowed, everything, most, question)
-
-
-def _scan(view: View, allowed: NDArray[bool_], everything: bool, most: int, question: NDArray[np.uint64]) -> Scan:
     distances = bits.distances(view.bits, question)
     owners = view.owners
-    here = None if everything else np.flatnonzero(allowed[owners])
+    here = None if allowed is None else np.flatnonzero(allowed[owners])
     among = distances if here is None else distances[here]
     take = most
     while True:
@@ -195,14 +206,16 @@ def _exact(
         of, at = of[kept], at[kept]
     ids = view.vectors["vector"][at]
     order = np.argsort(ids)  # pages of the table in their order
-    lines = connection.execute(_VALUES, (apsw.carray(ids[order]),)).fetchall() if len(ids) else []
-    if not lines:
+    line = connection.execute(_VALUES, (apsw.carray(ids[order]),)).fetchone() if len(ids) else None
+    if line is None or line[0] is None:
         return cosine, start, stop
-    found, starts, stops, values = zip(*lines, strict=True)
-    of = of[order][np.searchsorted(ids[order], np.array(found, np.int64))]
-    products = np.frombuffer(b"".join(values), "<f2").reshape(len(found), -1).astype(np.float32) @ vector
+    found, starts, stops = (words.numbers_of(column) for column in line[:3])
+    if len(line[3]) != 2 * len(vector) * len(found):
+        raise CorruptStore("vectors have a wrong length; run: delible verify")
+    of = of[order][np.searchsorted(ids[order], found)]
+    products = np.frombuffer(line[3], "<f2").reshape(len(found), -1).astype(np.float32) @ vector
     best = np.lexsort((-products, of))  # of each row the best first
     best = best[np.concatenate([[True], np.diff(of[best]) > 0])]
     cosine[of[best]] = products[best]
-    start[of[best]], stop[of[best]] = np.array(starts)[best], np.array(stops)[best]
+    start[of[best]], stop[of[best]] = starts[best], stops[best]
     return cosine, start, stop

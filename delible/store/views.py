@@ -18,6 +18,7 @@ import numpy as np
 
 from delible.core.errors import CorruptStore
 from delible.store import bits, spaces
+from delible.store.postings import Postings
 from delible.store.spaces import Scope
 from delible.store.words import numbers_of
 
@@ -382,6 +383,7 @@ class Views:
 
     def __init__(self, limit_bytes: int = LIMIT):
         self.limit_bytes = limit_bytes
+        self.postings = Postings()
         self._lock = threading.Lock()
         self._entries: OrderedDict[Scope, _Entry] = OrderedDict()
         self._encoder = 0
@@ -440,3 +442,4 @@ class Views:
         with self._lock:
             self._entries.clear()
             self._past = None
+        self.postings.clear()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 import numpy as np
 
+from delible.store.postings import Postings, State
 from delible.store.schema import WORDS
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ K1, B = 0.9, 0.15  # ours, for short records
 MOST_TERMS = 64  # distinct terms of a question that are looked up
 COMMON = 0.5  # a term in more than this share of MANY records tells little; left out while others remain
 MANY = 1000
+REVERSED = 4  # times more hits than rows in a scope: its rows are looked for among the hits
 
 # Code points, not Unicode categories: a row must be cut alike when it is erased, under any Python, or tokens stay.
 _HAN = "\u3005-\u3007\u3021-\u3029\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -123,6 +125,7 @@ class Corpus(NamedTuple):
     mean: float  # length
     scope: str
     wide: bool
+    kept: Postings | None = None  # of the store, from searches before
 
 
 def bm25(
@@ -149,22 +152,23 @@ def _postings(
     """Positions in the corpus, ascending, and counts, for each distinct term."""
     found: list[tuple[NDArray[int64], NDArray[int64]]] = []
     grown = connection.execute("SELECT 1 FROM grams_docsize LIMIT 1").get is not None
+    state = None if corpus.kept is None else corpus.kept.state(connection)
     seen: set[tuple[str, ...]] = set()
     for term in terms:
         cut = tuple(stems(connection, term))
         if not cut or cut in seen or len(seen) == MOST_TERMS:
             continue
         seen.add(cut)
-        hits = [_lookup(connection, corpus, "words", term, cut)]
+        hits = [_lookup(connection, corpus, state, "words", term, cut)]
         if grown:
-            hits.append(_lookup(connection, corpus, "grams", term, tuple(_cut(connection, term, *WORDS))))
+            hits.append(_lookup(connection, corpus, state, "grams", term, tuple(_cut(connection, term, *WORDS))))
         found.append(_placed(corpus, *(np.concatenate(pieces) for pieces in zip(*hits, strict=True))))
     for gram in dict.fromkeys(grams) if grown else ():
         if len(seen) == MOST_TERMS:
             break
         if (gram,) not in seen:
             seen.add((gram,))
-            found.append(_placed(corpus, *_lookup(connection, corpus, "grams", gram, (gram,))))
+            found.append(_placed(corpus, *_lookup(connection, corpus, state, "grams", gram, (gram,))))
     return found
 
 
@@ -176,6 +180,11 @@ def _placed(corpus: Corpus, rows: NDArray[int64], counts: NDArray[int64]) -> tup
         inside = (positions >= 0) & (rows <= last)
         positions, counts = positions[inside], counts[inside]
         inside = corpus.visible[positions]
+    elif REVERSED * len(corpus.rows) < len(rows) and (np.diff(rows) > 0).all():
+        at = np.searchsorted(rows, corpus.rows)
+        at[at == len(rows)] = 0
+        positions = np.flatnonzero((rows[at] == corpus.rows) & corpus.visible)
+        return positions, counts[at[positions]]
     else:
         positions = np.searchsorted(corpus.rows, rows)
         positions[positions == len(corpus.rows)] = 0
@@ -209,23 +218,36 @@ def open_vocabulary(connection: apsw.Connection) -> None:
 
 
 def _lookup(
-    connection: apsw.Connection, corpus: Corpus, table: str, term: str, cut: tuple[str, ...]
+    connection: apsw.Connection, corpus: Corpus, state: State | None, table: str, term: str, cut: tuple[str, ...]
 ) -> tuple[NDArray[int64], NDArray[int64]]:
-    """Rows in which a term stands, and how often: out of the corpus too, if it is wide."""
-    if corpus.wide and len(cut) == 1:
-        try:
-            listed = connection.execute(_LOOKUP[table], cut).get
-        except apsw.SQLError:  # no such table: this connection is new
-            open_vocabulary(connection)
-            listed = connection.execute(_LOOKUP[table], cut).get
-        if not listed:
-            return _NONE, _NONE
-        return counted(numbers_of(listed))
-    quoted = '"' + term.replace('"', '""') + '"'  # a question is text: no operator of FTS5 in it means anything
+    """Rows in which a term stands, and how often; some may lie outside the corpus."""
+    quoted = 'text:"' + term.replace('"', '""') + '"'  # a question is text: no operator of FTS5 in it means anything
+    if len(cut) == 1:
+        key = (table, cut[0])
+        if corpus.kept is not None and state is not None and corpus.kept.pays(key, corpus.wide):
+            return corpus.kept.hits(
+                key,
+                state,
+                lambda: _listed(connection, *key),
+                lambda row: _matched(connection, f"{_MATCH[table]} AND rowid > ?", quoted, row),
+            )
+        if corpus.wide:
+            return _listed(connection, *key)
     limit = f"scope:{corpus.scope} AND " if corpus.scope else ""
-    hits = connection.execute(_MATCH[table], (f"{limit}text:{quoted}",)).fetchall()
-    pairs_ = np.array(hits, np.int64).reshape(-1, 2)
-    return pairs_[:, 0], pairs_[:, 1] - bool(limit)  # the scope is one more hit of the row
+    rows, counts = _matched(connection, _MATCH[table], limit + quoted)
+    return rows, counts - bool(limit)  # the scope is one more hit of the row
+
+
+def _listed(connection: apsw.Connection, table: str, term: str) -> tuple[NDArray[int64], NDArray[int64]]:
+    """All hits of a term of the vocabulary."""
+    listed = connection.execute(_LOOKUP[table], (term,)).get
+    return counted(numbers_of(listed)) if listed else (_NONE, _NONE)
+
+
+def _matched(connection: apsw.Connection, statement: str, *bindings: Any) -> tuple[NDArray[int64], NDArray[int64]]:
+    """Rows of a full-text query, ascending, and the hits in each."""
+    hits = np.array(connection.execute(statement, bindings).fetchall(), np.int64).reshape(-1, 2)
+    return hits[:, 0], hits[:, 1]
 
 
 def counted(docs: NDArray[int64]) -> tuple[NDArray[int64], NDArray[int64]]:

@@ -20,6 +20,7 @@ def test_a_reason_releases_it(shell, held):
     shell("quarantine", "release", held, "--reason", "read it myself")
     assert shell.json("quarantine") == []
     assert [hit["id"] for hit in shell.json("recall", "send the code")[0]["hits"]] == [held]
+    assert "released: read it myself" in shell("show", held).stdout
 
 
 def test_any_record_can_be_held(shell):
@@ -33,7 +34,7 @@ def test_a_pinned_record_cannot_be_forgotten(shell):
     (id,) = shell.write("Evidence in a case.")
     shell("quarantine", "hold", id, "--reason", "case 7", "--pin")
     shell("forget", id, "--reason", "asked", code=2)
-    assert shell.json("show", id)[0]["pinned"]
+    assert shell.json("show", id)[0]["pinned"] and "case 7" in shell("show", id).stdout
 
 
 def test_a_hold_without_a_reason_is_refused(shell, held):

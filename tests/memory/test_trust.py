@@ -34,7 +34,7 @@ def test_an_instruction_in_a_document_is_kept_on_disk_and_out_of_recall(memory):
     assert memory.context("Acme") == "Recalled memory: none (nothing is remembered here yet)."
     assert [r.id for r in memory.list(held=True)] == [record.id] and memory.get(record.id).text == HOSTILE
     released = memory.release(record.id, reason="I wrote this page")
-    assert not released.held and released.hold_reason is None
+    assert not released.held and released.hold_reason == "released: I wrote this page"
     assert [hit.record.id for hit in memory.recall("Acme")] == [record.id]
     assert [event.verb for event in memory.ledger() if event.ids == (record.id,)][:2] == ["write", "release"]
 

@@ -21,16 +21,14 @@ def test_the_score_is_the_sum_of_both_standardised():
     root = 1.5**0.5
     assert fused.order.tolist() == [2, 0, 1]
     assert fused.scores == pytest.approx([root, 0, -root], abs=1e-6)
-    assert fused.parts[1] == pytest.approx({"words": -root, "meaning": root, "bm25": 0, "cosine": 0.9}, abs=1e-6)
-    assert all(
-        part["words"] + part["meaning"] == pytest.approx(score)
-        for part, score in zip(fused.parts, fused.scores, strict=True)
-    )
+    assert fused.parts(1) == pytest.approx({"words": -root, "meaning": root, "bm25": 0, "cosine": 0.9}, abs=1e-6)
+    parts = [fused.parts(at) for at in range(3)]
+    assert [part["words"] + part["meaning"] for part in parts] == pytest.approx(fused.scores.tolist())
 
 
 def test_a_side_on_which_all_are_equal_says_nothing():
     fused = fuse(found([0, 0, 0], [0.1, 0.3, 0.2]))
-    assert fused.order.tolist() == [1, 2, 0] and all(part["words"] == 0 for part in fused.parts)
+    assert fused.order.tolist() == [1, 2, 0] and not fused.columns["words"].any()
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 7.7])
@@ -39,9 +37,9 @@ def test_equal_values_have_no_spread_whatever_the_rounding(value):
 
 
 def test_no_candidate_and_one_candidate():
-    assert fuse(found([], [])).scores == [] and fuse(found([], [])).order.tolist() == []
+    assert fuse(found([], [])).scores.tolist() == [] and fuse(found([], [])).order.tolist() == []
     one = fuse(found([3.0], [0.8]))
-    assert one.scores == [0] and one.parts[0]["bm25"] == 3
+    assert one.scores.tolist() == [0] and one.parts(0)["bm25"] == 3
 
 
 def test_equal_scores_are_ordered_by_the_latest_happening_then_the_latest_row():

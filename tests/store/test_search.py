@@ -1,6 +1,5 @@
 """The first stage of recall: candidates by words and by vectors, of one scope, each with both scores."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC
 
 import numpy as np
@@ -58,12 +57,16 @@ class House:
         with self.store.writing() as c:
             return [written.row for written in write(c, self.store.key, drafts, "test")]
 
-    def find(self, question="", vector=None, scope=ALICE, pool=None, where=None, **options):
+    def look(self, question):
+        with self.store.reading() as c:
+            return search.look(c, self.views, Search(ALICE, 1, 0, *question_terms(question)))
+
+    def find(self, question="", vector=None, scope=ALICE, before=None, where=None, **options):
         if where is not None:
             options["where"] = compile_where(where, UTC)
         request = Search(scope, 1, options.pop("now", 0), *question_terms(question), vector, **options)
         with self.store.reading() as c:
-            return search.search(c, self.views, request, pool)
+            return search.search(c, self.views, request, before)
 
     def last(self):
         with self.store.reading() as c:
@@ -214,17 +217,24 @@ def test_among_equal_scores_the_same_rows_are_chosen_each_time(house):
     assert found.rows.tolist() == list(range(1, 21))
 
 
-def test_a_second_thread_gives_the_same(house, monkeypatch):
+def test_a_look_taken_before_gives_the_same_where_nothing_happened(house):
     house.put_many(300)
     alone = house.find("number7 number9", vector(7))
-    monkeypatch.setattr(search, "BESIDE", 0)
-    with ThreadPoolExecutor(1) as pool:
-        beside = house.find("number7 number9", vector(7), pool=pool)
+    before = house.look("number7 number9")
+    again = house.find("number7 number9", vector(7), before=before)
     assert (
-        (alone.rows == beside.rows).all()
-        and (alone.cosine == beside.cosine).all()
-        and (alone.bm25 == beside.bm25).all()
+        (alone.rows == again.rows).all() and (alone.cosine == again.cosine).all() and (alone.bm25 == again.bm25).all()
     )
+    assert again.bm25.max() == before.bm25.max()
+
+
+def test_a_look_taken_before_is_taken_anew_where_something_happened(house):
+    first = house.put("the blue tin", vector(1))
+    before = house.look("blue tin")
+    second = house.put("a blue tin too", vector(2))
+    with house.store.writing() as c:
+        close_life(c, {first}, ledger.append(c, house.store.key, "test", "revise")[0])
+    assert house.find("blue tin", vector(1), before=before).rows.tolist() == [second]
 
 
 def test_a_limited_and_a_wide_search_agree(house):

@@ -49,7 +49,7 @@ class House:
         self.change(lambda c: (hold(c, row, "looks odd", 1, pin=False), recompute(c, {row}, self.event())))
 
     def release(self, row):
-        self.change(lambda c: recompute(c, release(c, row), self.event()))
+        self.change(lambda c: recompute(c, release(c, row, "looked at"), self.event()))
 
     def close(self, row):
         self.change(lambda c: lives.close_life(c, {row}, self.event()))

@@ -24,6 +24,7 @@ class Shelf:
     """Texts in spaces, as the store indexes them."""
 
     def __init__(self, connection):
+        words.open_vocabulary(connection)
         self.connection = connection
         self.lengths = {}
 

@@ -25,7 +25,6 @@ from delible.recall.encoders.model import Precision, Shape
 Array = NDArray[np.float32]
 
 MICROSOFT = "com.microsoft"  # the domain of ONNX Runtime's own operators
-FAR = -10_000.0  # added to the score of a padded place; exp of it is 0 in float32
 
 
 class Builder:
