@@ -357,14 +357,17 @@ class Memory:
         question: str,
         max_tokens: int = 1000,
         count: Callable[[str], int] | None = None,
-        k: int = 20,
+        k: int | None = None,
         **how: Any,
     ) -> str:
         """A block ready for a prompt: dated, cited by id, hostile text quoted as data; at most `max_tokens` by `count`.
 
-        `count` is a tokenizer's counter (default: the encoder's); `how` as in `recall`.
+        `count` is a tokenizer's counter (default: the encoder's); `k` bounds the records (default: as many as could
+        fit); `how` as in `recall`. The short ids in it are known to every verb that takes an id.
         """
         _positive(max_tokens, "max_tokens")
+        if k is None:
+            k = min(recalling.MOST, max(20, max_tokens // 20))  # 20 tokens: a short turn and what is said about it
         hits = self.recall(question, k, **how)
         return blocks.block(hits, max_tokens, count or self._embedding.counter())
 

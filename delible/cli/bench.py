@@ -1,4 +1,4 @@
-"""`delible bench`: measure the store, and kill it on purpose; figures go to files, never typed."""
+"""`delible bench`: measure the store, kill it on purpose, see what recall finds; figures go to files, never typed."""
 
 from __future__ import annotations
 
@@ -14,21 +14,23 @@ import typer
 from delible.cli.call import Call, command
 
 app = typer.Typer(
-    rich_markup_mode=None, add_completion=False, no_args_is_help=True, help="Measure the store; kill it on purpose."
+    rich_markup_mode=None,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Measure the store and what recall finds; kill it on purpose.",
 )
 
 Out = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="Where the figures go; default: beside the benches.")
 ]
+Data = Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Data sets; default: ../shared/data.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last run stopped.")]
 
 
 @command(app, leave=("path", "space", "encoder"))
 def store(
     call: Call,
-    data: Annotated[
-        Path | None, typer.Option("--data", metavar="FOLDER", help="Data sets; default: ../shared/data.")
-    ] = None,
+    data: Data = None,
     out: Out = None,
     scale: Annotated[
         str, typer.Option("--scale", metavar="SCALE", help="smoke: a minute; scaled; full: the figures.")
@@ -54,6 +56,30 @@ def crash(
     from delible.bench.crash import run
 
     _measured(call, "crash", out, lambda: run(cycles, seed, out, resume))
+
+
+@command(app, leave=("path", "space", "encoder"))
+def locomo(call: Call, data: Data = None, out: Out = None) -> None:
+    """Evidence found in LoCoMo's talks of two people."""
+    _evidence(call, "locomo", data, out)
+
+
+@command(app, leave=("path", "space", "encoder"))
+def realtalk(call: Call, data: Data = None, out: Out = None) -> None:
+    """Evidence found in REALTALK's chats of real people."""
+    _evidence(call, "realtalk", data, out)
+
+
+@command(app, leave=("path", "space", "encoder"))
+def beam(call: Call, data: Data = None, out: Out = None) -> None:
+    """Evidence found in BEAM's long chats with an assistant."""
+    _evidence(call, "beam", data, out)
+
+
+def _evidence(call: Call, name: str, data: Path | None, out: Path | None) -> None:
+    from delible.bench.evidence import run
+
+    _measured(call, name, out, lambda: run(name, data, out))
 
 
 def _measured(call: Call, name: str, out: Path | None, run: Callable[[], int]) -> None:

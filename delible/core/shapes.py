@@ -18,10 +18,11 @@ Role = Literal["query", "passage"]
 
 
 class Tokens(NamedTuple):
-    """Content tokens of one item: words (n,), vectors float32 (n, D)."""
+    """Content tokens of one item: words (n,), vectors float32 (n, D), where each word starts in the text (n,)."""
 
     words: tuple[str, ...]
     vectors: NDArray[float32]
+    starts: tuple[int, ...] = ()
 
 
 @runtime_checkable

@@ -12,8 +12,9 @@ import numpy as np
 
 from delible.core.errors import CorruptStore, DelibleError, EncoderFailed, EncoderMismatch, InvalidInput
 from delible.core.progress import Progress, silent
-from delible.core.shapes import Encoder
+from delible.core.shapes import Encoder, Tokens
 from delible.recall.encoders import open_encoder
+from delible.recall.late import packed
 from delible.recall.passages import passages
 from delible.store import encoders, ledger
 from delible.store.encoders import Known
@@ -59,6 +60,19 @@ def encoded(encoder: Encoder, texts: Sequence[str]) -> NDArray[float32]:
     if not texts:
         return np.zeros((0, encoder.dimension), np.float32)
     return checked_vectors(encoder, encoder.encode(texts, role="passage"), len(texts))
+
+
+def embedded(
+    encoder: Encoder, passages: Sequence[tuple[str, str | None]]
+) -> tuple[NDArray[float32], list[bytes] | None]:
+    """The unit vectors (N, D) of passages and their authors, and their tokens as stored, if the encoder gives any."""
+    texts = [spoken(text, author).strip() for text, author in passages]
+    tokens_of: Callable[..., tuple[NDArray[float32], list[Tokens]]] | None = getattr(encoder, "late", None)
+    if tokens_of is None or not texts:
+        return encoded(encoder, texts), None
+    X, tokens = tokens_of(texts, role="passage")
+    skips = [len(spoken("", author)) if author else 0 for _, author in passages]
+    return checked_vectors(encoder, X, len(texts)), packed(tokens, texts, skips)
 
 
 class Embedding:
@@ -143,18 +157,15 @@ class Embedding:
     def _add_vectors(self, drafts: Sequence[Draft], known: Known) -> None:
         encoder = self.encoder(known)
         cuts = {at: passages(draft.text, encoder) for at, draft in enumerate(drafts) if draft.text.strip()}
-        X = encoded(
+        X, tokens = embedded(
             encoder,
-            [
-                spoken(drafts[at].text[start:stop], drafts[at].author)
-                for at, found in cuts.items()
-                for start, stop in found
-            ],
+            [(drafts[at].text[start:stop], drafts[at].author) for at, found in cuts.items() for start, stop in found],
         )
         done = 0
         for at, found in cuts.items():
             draft = drafts[at]
-            draft.embedded.append(Embedded(known.number, found, X[done : done + len(found)]))
+            here = slice(done, done + len(found))
+            draft.embedded.append(Embedded(known.number, found, X[here], tokens and tokens[here]))
             done += len(found)
             note = f"the last {found.rest:,} characters have no vectors; they are found by words only"
             if found.rest and note not in draft.notes:
@@ -181,11 +192,14 @@ class Embedding:
             found["changing_to"] = {"name": coming.name, "version": coming.version, "records_left": left}
         return found
 
-    def question(self, text: str, known: Known) -> NDArray[float32]:
-        """The unit vector (D,) of a question."""
+    def question(self, text: str, known: Known) -> tuple[NDArray[float32], Tokens | None]:
+        """The unit vector (D,) of a question, and its tokens if the encoder gives any."""
         encoder = self.encoder(known)
-        row: NDArray[float32] = checked_vectors(encoder, encoder.encode([text], role="query"), 1)[0]
-        return row
+        tokens_of: Callable[..., tuple[NDArray[float32], list[Tokens]]] | None = getattr(encoder, "late", None)
+        if tokens_of is None:
+            return checked_vectors(encoder, encoder.encode([text], role="query"), 1)[0], None
+        X, (tokens,) = tokens_of([text], role="query")
+        return checked_vectors(encoder, X, 1)[0], tokens
 
     def change(self, spec: str | Encoder, actor: str, progress: Progress = silent) -> int:
         """Re-embed every record with another model; recall stays on the old one until the last has its new vector.
@@ -230,16 +244,17 @@ class Embedding:
                 return done
             cuts = [passages(text, encoder) for _, text in todo]
             texts = [
-                spoken(text[start:stop], authors[row])
+                (text[start:stop], authors[row])
                 for (row, text), found in zip(todo, cuts, strict=True)
                 for start, stop in found
             ]
-            X = encoded(encoder, texts)
+            X, tokens = embedded(encoder, texts)
             at = 0
             with self._store.writing() as connection:
                 for (row, _), found in zip(todo, cuts, strict=True):
                     if encoders.lacks(connection, number, row):  # it may have been forgotten meanwhile
-                        add_vectors(connection, row, Embedded(number, found, X[at : at + len(found)]))
+                        here = slice(at, at + len(found))
+                        add_vectors(connection, row, Embedded(number, found, X[here], tokens and tokens[here]))
                         done += 1
                     at += len(found)
             after = todo[-1][0]

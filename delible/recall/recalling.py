@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, tzinfo
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, TypeVar
 
 import apsw
 
@@ -22,10 +22,13 @@ from delible.core.errors import EncoderMismatch, InvalidInput
 from delible.core.records import Hit, Hits, Item, Media, Record, Span
 from delible.core.shapes import Guard, Ranker
 from delible.core.verdicts import Context, Verdict
+from delible.recall.asking import days_of, form_of
+from delible.recall.candidates import Question, candidates_of
 from delible.recall.embedding import Embedding
 from delible.recall.evidence import evidence
-from delible.recall.fusion import Fused, fuse
+from delible.recall.irregular import forms_of
 from delible.recall.question import question_terms, stems_of
+from delible.recall.score import Candidates, Order, ordered
 from delible.store import encoders, ledger, lives, reading
 from delible.store.filters import Where, compile_where
 from delible.store.intake import When
@@ -33,10 +36,10 @@ from delible.store.lookout import Lookout
 from delible.store.search import NOTHING, Found, Search, look, search
 from delible.store.spaces import Scope
 from delible.store.sqlite import SQLite, damaged
+from delible.store.turns import named_in
 from delible.store.views import Views
 
-if TYPE_CHECKING:
-    pass
+Read = TypeVar("Read")
 
 MOST = 1000  # hits of one recall; ours
 SPARE = 1  # records read beside the k asked for; whoever loses more to repetitions or a forget reads once more
@@ -64,6 +67,14 @@ def _pool(process: int) -> ThreadPoolExecutor:  # by process: after a fork, the 
     return ThreadPoolExecutor(os.cpu_count() or 1, "delible-question")
 
 
+class Searched(NamedTuple):
+    """What one search of a recall gave."""
+
+    found: Found
+    candidates: Candidates
+    question: Question
+
+
 def recall(
     store: SQLite,
     views: Views,
@@ -74,84 +85,107 @@ def recall(
     seen: Scope | None,
 ) -> Hits:
     """The best hits of a scope, with notes. Raises InvalidInput, UnknownField."""
-    if isinstance(request.question, Media):
-        raise InvalidInput(f"the encoder of this folder reads text only, not {request.question.type}")
     k: object = request.k
     if isinstance(k, bool) or not isinstance(k, int) or not 0 <= k <= MOST:
         raise InvalidInput(f"k is a whole number from 0 to {MOST}")
-    question = request.question
-    where = compile_where(request.where, request.zone)
-    happened = None if request.happened is None else _range(request.happened, request.zone)
-    as_of = None if request.as_of is None else _micros(request.as_of, request.zone, "as_of")
-    now = None if request.now is None else _micros(request.now, request.zone, "now")
-    for _ in range(5):
-        known, _ = embedding.roles()
-        if known is None or request.k == 0:
-            return Hits([], [NOTHING] if known is None else [])
-        encoding = _pool(os.getpid()).submit(embedding.question, question, known)
-        terms = question_terms(question)
-        with store.reading() as connection, damaged("what a recall reads"):
-            wanted = Search(
-                scope=request.scope,
-                encoder=known.number,
-                now=ledger.present() if now is None else now,
-                terms=terms.words,
-                grams=terms.grams,
-                k=request.k,
-                happened=happened,
-                where=where if request.where else None,
-                as_of=None if as_of is None else ledger.moment_of(connection, as_of),
-            )
-            seen_before = look(connection, views, wanted)
-        wanted = replace(wanted, vector=encoding.result())
-        with store.reading() as connection:
-            if encoders.known(connection) != known:
-                continue  # the folder changed its model between the encoding and this read
-            with damaged("what a recall reads"):
-                found = search(connection, views, wanted, seen_before)
-                fused = fuse(found)
-            # Whoever reorders or refuses wants more to choose from.
-            width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE
-            first = _hits(connection, found, fused, range(min(width, len(found))), seen)
-        break
-    else:
-        raise EncoderMismatch("the folder's encoder keeps changing; try again")
+    # Whoever reorders or refuses wants more to choose from.
+    width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE
+
+    def best(connection: apsw.Connection, looked: Searched) -> tuple[Searched, Order, list[Hit]]:
+        order = ordered(looked.found, looked.candidates, looked.question.form)
+        return looked, order, _hits(connection, looked.found, order, range(min(width, len(order.order))), seen)
+
+    done = searched(store, views, embedding, request, best)
+    if done is None:
+        return Hits([], [NOTHING])
+    if request.k == 0:
+        return Hits()
+    looked, order, first = done
     context = Context(
         direction="recall",
         space=str(request.scope),
-        question=question,
+        question=str(request.question),
         dialogue=request.dialogue,
         now=times.now(),
         store=Lookout(store, seen, None),
     )
     hits = _passed(_ranked(first, rankers, context), guards, context)
     kept = _living(store, hits, request)[: request.k]
-    if len(kept) < request.k and len(found) > width:
+    if len(kept) < request.k and len(looked.found) > width:
         # Once more from the next ones, where guards or a forget took some away.
+        places = range(width, min(width + 4 * request.k, len(looked.found)))
         with store.reading() as connection:
-            more = _hits(connection, found, fused, range(width, min(width + 4 * request.k, len(found))), seen)
+            more = _hits(connection, looked.found, order, places, seen)
         hits += _passed(_ranked(more, rankers, context), guards, context)
         kept = _living(store, hits, request)[: request.k]
     if request.max_tokens is not None:
         kept = _within(kept, request.max_tokens, embedding.counter())
-    asked = stems_of(terms)
-    return Hits([_shown(hit, asked) for hit in kept], (*found.notes, *_notes(kept, first)))
+    stems = stems_of(looked.question.terms)
+    return Hits([_shown(hit, stems) for hit in kept], (*looked.found.notes, *_notes(kept, first)))
 
 
-def _hits(connection: apsw.Connection, found: Found, fused: Fused, places: range, seen: Scope | None) -> list[Hit]:
+def searched(
+    store: SQLite,
+    views: Views,
+    embedding: Embedding,
+    request: Request,
+    read: Callable[[apsw.Connection, Searched], Read],
+) -> Read | None:
+    """What `read` makes of a search, in the search's own transaction; None in a folder that has no encoder yet."""
+    if isinstance(request.question, Media):
+        raise InvalidInput(f"the encoder of this folder reads text only, not {request.question.type}")
+    question = request.question
+    where = compile_where(request.where, request.zone)
+    happened = None if request.happened is None else _range(request.happened, request.zone)
+    as_of = None if request.as_of is None else _micros(request.as_of, request.zone, "as_of")
+    now = ledger.present() if request.now is None else _micros(request.now, request.zone, "now")
+    for _ in range(5):
+        known, _ = embedding.roles()
+        if known is None:
+            return None
+        encoding = _pool(os.getpid()).submit(embedding.question, question, known)
+        terms = question_terms(question)
+        names = named_in(store.key, dict.fromkeys(word.lower() for word in terms.words))
+        with store.reading() as connection, damaged("what a recall reads"):
+            wanted = Search(
+                scope=request.scope,
+                encoder=known.number,
+                now=now,
+                terms=[forms_of(word) for word in terms.words],
+                grams=terms.grams,
+                names=names,
+                k=request.k,
+                happened=happened,
+                where=where if request.where else None,
+                as_of=None if as_of is None else ledger.moment_of(connection, as_of),
+            )
+            before = look(connection, views, wanted)
+        vector, tokens = encoding.result()
+        asked = Question(terms, tokens, form_of(question), days_of(question, now), names)
+        with store.reading() as connection:
+            if encoders.known(connection) != known:
+                continue  # the folder changed its model between the encoding and this read
+            with damaged("what a recall reads"):
+                found = search(connection, views, replace(wanted, vector=vector), before)
+                looked = Searched(found, candidates_of(found, asked), asked)
+            return read(connection, looked)
+    raise EncoderMismatch("the folder's encoder keeps changing; try again")
+
+
+def _hits(connection: apsw.Connection, found: Found, order: Order, places: range, seen: Scope | None) -> list[Hit]:
     """Whole records of these places of the order, their text as evidence for now."""
-    rows = [int(found.rows[fused.order[at]]) for at in places]
+    rows = [int(found.rows[order.order[at]]) for at in places]
     records = reading.records_of(connection, rows, seen)
     hits: list[Hit] = []
     for at, row in zip(places, rows, strict=True):
         record = records.get(row)
         if record is None:
             continue
-        place = fused.order[at]
+        place = order.order[at]
         start, stop = int(found.start[place]), int(found.stop[place])
         passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
         whole = Span(record.text, 0, len(record.text))
-        hits.append(Hit(record, float(fused.scores[at]), fused.parts(at), whole, passage))
+        hits.append(Hit(record, float(order.scores[at]), order.parts(at), whole, passage))
     return hits
 
 

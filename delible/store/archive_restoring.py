@@ -26,6 +26,7 @@ from delible.store.lives import close_life
 from delible.store.reading import ALIVE, UNSEALED
 from delible.store.spaces import above
 from delible.store.suppression import forgotten
+from delible.store.turns import mark
 from delible.store.words import count_tokens, index_row
 
 GROUP = 512  # vectors whose sign bits are made at once
@@ -300,6 +301,8 @@ class _Restoring:
         parents = [row for row in map(self._row, self._ids(line["parents"])) if row is not None]
         revises = self._row_of(line["revises"])
         own, verdict, trust, own_hold, hold = self._judged(line, parents)
+        happened, written = self._time(line["happened"]), self._time(line["written"])
+        length = count_tokens(self.connection, line["text"])
         self.connection.execute(
             "INSERT INTO records(id, space, kind, key, channel, reference, author, own_trust, verdict_trust, trust,"
             " own_hold, hold, hold_reason, pinned, happened, written, expires, revises, duplicate_of, fingerprint,"
@@ -307,8 +310,8 @@ class _Restoring:
             (
                 *(id, space, line["kind"], line["key"], line["channel"], line["reference"], line["author"]),
                 *(own, verdict, trust, own_hold, hold, line["hold"]["reason"], int(line["pinned"])),
-                *(self._time(line["happened"]), self._time(line["written"]), self._time(line["expires"])),
-                *(revises, self._row_of(line["duplicate_of"]), print_, count_tokens(self.connection, line["text"])),
+                *(happened, written, self._time(line["expires"])),
+                *(revises, self._row_of(line["duplicate_of"]), print_, length),
                 *(self._changed(line), int(line["claims"])),
             ),
         )
@@ -322,6 +325,9 @@ class _Restoring:
                 sealing.checksum(self.key, line["text"], meta, notes, media[0] if media else None),
             ),
         )
+        session, said = line["meta"].get("session"), (line["text"], line["channel"], line["author"])
+        seen = mark(self.key, *said, session, happened, written or 0, length)
+        self.connection.execute("INSERT INTO turns(row, mark) VALUES (?, ?)", (row, seen))
         index_row(self.connection, row, line["text"], scope)
         for since, until in self._lives(line, alive):
             self.connection.execute("INSERT INTO lives(row, since, until) VALUES (?,?,?)", (row, since, until))

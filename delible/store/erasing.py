@@ -211,7 +211,7 @@ def erase(
             key,
             texts=[piece for piece in texts if piece],
             vectors=[value for value, _, _ in vectors],
-            blobs=[blob for _, tokens, bits in vectors for blob in (tokens, bits) if blob]
+            blobs=[blob for _, tokens, bits in vectors for blob in (*token_bits(tokens, bits), bits) if blob]
             + ([media[:SAMPLED]] if media else []),
         )
         connection.execute(
@@ -231,6 +231,7 @@ def erase(
             "DELETE FROM lineage WHERE parent = ?1",
             "UPDATE records SET duplicate_of = NULL WHERE duplicate_of = ?1",
             "DELETE FROM records WHERE row = ?1",
+            "DELETE FROM turns WHERE row = ?1",
             "DELETE FROM texts WHERE row = ?1",
         ):
             connection.execute(statement, (row,))
@@ -329,6 +330,16 @@ def terms_left(connection: apsw.Connection, key: bytes, terms: frozenset[bytes])
     return left
 
 
+def token_bits(tokens: bytes | None, bits: bytes | None) -> Iterator[bytes]:
+    """The sign bits of each token of a vector: pieces that reach over two of them say nothing of either.
+
+    An encoder may give a word the same bits everywhere; what happens to stand behind it is then no trace of a text.
+    """
+    wide = len(bits) if bits else len(tokens or b"")
+    for at in range(0, len(tokens or b""), wide + 1):
+        yield (tokens or b"")[at : at + wide]
+
+
 def living_content(connection: apsw.Connection) -> Iterator[bytes]:
     """All that may lawfully lie in the files: what living records hold, the index's words, what the program says."""
     yield b"SQLite format 3"
@@ -344,8 +355,7 @@ def living_content(connection: apsw.Connection) -> Iterator[bytes]:
         " v.vector"
     ):
         yield value
-        if tokens:
-            yield tokens
+        yield from token_bits(tokens, bits)
         if bits:
             yield bits
     for table in _VOCABULARY:
@@ -439,6 +449,7 @@ def rows_left(connection: apsw.Connection, rows: Sequence[int]) -> int:
             *(
                 ("records", "row"),
                 ("texts", "row"),
+                ("turns", "row"),
                 ("lives", "row"),
                 ("vectors", "row"),
                 ("vectors", "other"),

@@ -21,7 +21,7 @@ import apsw
 from delible.core.errors import CorruptStore, DiskFull, ReadOnlyStore
 from delible.core.progress import Progress, silent
 from delible.store import folder as folders
-from delible.store import schema
+from delible.store import schema, schema_1_to_2
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +46,9 @@ class Migration:
     kept: tuple[str, ...] = ("records", "texts", "lives", "lineage", "vectors", "events", "receipts", "suppressed")
 
 
-MIGRATIONS: Mapping[int, Migration] = {}  # by the schema that a step starts from; schema 1 is the first
+MIGRATIONS: Mapping[int, Migration] = {  # by the schema that a step starts from; schema 1 is the first
+    1: Migration(schema_1_to_2.step, schema_1_to_2.total, schema_1_to_2.RATE),
+}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -99,23 +100,39 @@ def _time(value: int | None) -> Any:
     return None if value is None else from_micros(value)
 
 
+_BY_ID = f"SELECT r.row, s.path FROM records r JOIN spaces s ON s.space = r.space WHERE r.id = ? AND {UNSEALED}"
+_BY_TAIL = (
+    "SELECT r.row, s.path FROM records r INDEXED BY records_tail JOIN spaces s ON s.space = r.space WHERE"
+    f" substr(r.id, 13) = ? AND {UNSEALED}"
+)
+_short = re.compile("[0-9A-Fa-f]{8}")
+
+
 def rows_of(connection: apsw.Connection, ids: Sequence[str], seen: spaces.Scope | None) -> list[int]:
-    """The rows of ids, in order, where this scope holds them and nothing sealed them. Raises UnknownId, naming those
-    that are not there."""
+    """The rows of ids, in order, where this scope holds them and nothing sealed them; eight hexadecimal digits stand
+    for the one id that ends so. Raises UnknownId, naming those that are not there, or that several end with."""
     rows: list[int] = []
     missing: list[str] = []
+    several: list[str] = []
     for id in ids:
-        found = connection.execute(
-            f"SELECT r.row, s.path FROM records r JOIN spaces s ON s.space = r.space WHERE r.id = ? AND {UNSEALED}",
-            (to_bytes(id) or b"",),
-        ).fetchone()
-        if found is None or (seen is not None and not seen.holds(found[1])):
-            missing.append(str(id))
-        else:
+        tail = _tail(id)
+        lines = connection.execute(*((_BY_ID, (to_bytes(id) or b"",)) if tail is None else (_BY_TAIL, (tail,))))
+        # What other spaces hold is left out before anything is counted: it must not be told from nothing.
+        found = [row for row, path in lines if seen is None or seen.holds(path)]
+        if len(found) == 1:
             rows.append(found[0])
+        else:
+            (several if found else missing).append(str(id))
     if missing:
         raise UnknownId(missing)
+    if several:
+        raise UnknownId(several, "single record (several records end so: the whole id is needed) for")
     return rows
+
+
+def _tail(id: object) -> bytes | None:
+    """The last four bytes of an id, where it is given by its last eight digits."""
+    return bytes.fromhex(id) if isinstance(id, str) and _short.fullmatch(id) else None
 
 
 def listed(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import apsw
 
-VERSION = 1  # of this schema; a folder with a higher one is refused untouched
+VERSION = 2  # of this schema; a folder with a higher one is refused untouched
 APPLICATION = 0x44454C42  # "DELB": PRAGMA application_id of our files
 PAGE = 8192
 
@@ -33,6 +33,7 @@ CREATE TABLE records(
     happened INTEGER, written INTEGER NOT NULL, expires INTEGER,
     revises INTEGER, duplicate_of INTEGER, fingerprint BLOB NOT NULL, length INTEGER NOT NULL, changed INTEGER,
     claims INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX records_tail ON records(substr(id, 13));
 CREATE INDEX records_space ON records(space, happened);
 CREATE INDEX records_key ON records(space, key) WHERE key IS NOT NULL;
 CREATE INDEX records_fingerprint ON records(space, fingerprint);
@@ -43,6 +44,7 @@ CREATE INDEX records_changed ON records(changed) WHERE changed IS NOT NULL;
 CREATE TABLE texts(row INTEGER PRIMARY KEY, text TEXT NOT NULL, scope TEXT NOT NULL, meta TEXT NOT NULL, notes TEXT
 NOT NULL,
     media BLOB, type TEXT, checksum BLOB NOT NULL DEFAULT x'') STRICT;
+CREATE TABLE turns(row INTEGER PRIMARY KEY, mark BLOB NOT NULL) STRICT;
 CREATE VIRTUAL TABLE words USING fts5(text, scope, content='texts', content_rowid='row', tokenize="{TOKENIZER}");
 INSERT INTO words(words, rank) VALUES('secure-delete', 1);
 CREATE VIRTUAL TABLE grams USING fts5(text, scope, content='', tokenize="{WORDS[0]} {WORDS[1]} '{WORDS[2]}'");

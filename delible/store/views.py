@@ -11,6 +11,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
@@ -20,13 +21,13 @@ from delible.core.errors import CorruptStore
 from delible.store import bits, spaces
 from delible.store.postings import Postings
 from delible.store.spaces import Scope
+from delible.store.turns import MARK, Turns
 from delible.store.words import numbers_of
 
 if TYPE_CHECKING:
     from numpy import bool_, float64, int32, int64, uint64
     from numpy.typing import NDArray
 
-UNKNOWN = -(2**62)  # `happened` of a record that has none; microseconds of the years 1 to 9999 lie far inside
 NEVER = 2**62  # `expires` of a record that does not expire
 SMALL = 200  # a scope of at most so many records is read afresh each time
 SHARE = 4  # a scope with more than one in four of all rows is read by walking the table, not its index
@@ -35,9 +36,12 @@ LIMIT = 256 * 2**20
 
 # One string a column instead of rows of Python objects: 100,000 records with their bits in 80 instead of 300 ms.
 _COLUMNS = (
-    "SELECT group_concat(r.row), group_concat(r.space), group_concat(ifnull(r.happened, -4611686018427387904)),"
-    " group_concat(ifnull(r.expires, 4611686018427387904)), group_concat(r.trust), group_concat(r.length) FROM "
+    "SELECT group_concat(r.row), group_concat(r.space), group_concat(ifnull(r.expires, 4611686018427387904)),"
+    " group_concat(r.trust) FROM "
 )
+_MARKS = "SELECT group_concat(t.row), CAST(group_concat(t.mark, '') AS BLOB) FROM "
+_MARKS_BY_WALK = _MARKS + "turns t"
+_MARKS_BY_ROWS = _MARKS + "carray(?1) c CROSS JOIN turns t ON t.row = c.value"
 # What is sealed and not yet erased is a list of few; what is erased has no record. A look for each row cost 40 ms.
 _FREE = " AND r.hold = 0 AND r.row NOT IN (SELECT e.row FROM erasures e INDEXED BY erasures_open WHERE e.phase < 2)"
 _ALIVE = " AND EXISTS (SELECT 1 FROM lives l WHERE l.row = r.row AND l.until IS NULL)"
@@ -73,7 +77,7 @@ _PLACES = (
 )
 
 
-_KINDS = {"row": "i8", "space": "i8", "happened": "i8", "expires": "i8", "trust": "f8", "length": "i4"}
+_KINDS = {"row": "i8", "space": "i8", "expires": "i8", "trust": "f8"}
 
 
 class Place(NamedTuple):
@@ -139,11 +143,17 @@ class View:
 
     seq: int
     places: Mapping[int, Place]
-    records: Table  # row, space, happened, expires, trust, length
+    records: Table  # row, space, expires, trust, and the fields of its mark (turns.MARK)
     vectors: Table  # owner (position of the row), part, vector, bits (w, n)
     alive: NDArray[bool_]
     wide: bool
     last_vector: int  # of any encoder, when this was read
+    speakers: frozenset[int]  # first names (turns.first_name_number) of all who speak, some perhaps gone
+
+    @cached_property
+    def turns(self) -> Turns:
+        """The rows in the order of their talks."""
+        return Turns.of({name: self.records[name] for name in ("space", "session", "speaker", "moment")})
 
     @property
     def rows(self) -> NDArray[int64]:
@@ -233,7 +243,7 @@ def build(connection: apsw.Connection, scope: Scope, encoder: int, seq: int, at:
     vectors = _vectors(connection, encoder, records["row"], walk=wide)
     count = len(records["row"])
     tables = Table(records, count), Table(vectors, len(vectors["owner"]))
-    return View(seq, places, *tables, np.ones(count, bool), wide, last_vector(connection))
+    return View(seq, places, *tables, np.ones(count, bool), wide, last_vector(connection), _speakers(records))
 
 
 def advance(connection: apsw.Connection, scope: Scope, encoder: int, base: View, seq: int) -> View | None:
@@ -259,6 +269,7 @@ def advance(connection: apsw.Connection, scope: Scope, encoder: int, base: View,
         return replace(base, seq=seq, places=places, last_vector=newest)
     now = _records(connection, places, "rows", rows=np.array(sorted(changed), np.int64))
     records, vectors, alive = base.records, base.vectors, base.alive.copy()
+    speakers = base.speakers
     at, known = _found(base.rows, np.array(sorted(changed), np.int64))
     alive[at[known]] = False
     at, known = _found(base.rows, now["row"])
@@ -270,6 +281,7 @@ def advance(connection: apsw.Connection, scope: Scope, encoder: int, base: View,
         records = records.changed(at[known], moved)
     if not known.all():
         fresh = {name: column[~known] for name, column in now.items()}
+        speakers |= _speakers(fresh)
         added = _vectors(connection, encoder, fresh["row"])
         added["owner"] += len(alive)
         records = records.grown(fresh, len(fresh["row"]))
@@ -280,7 +292,7 @@ def advance(connection: apsw.Connection, scope: Scope, encoder: int, base: View,
     if SHARE * np.count_nonzero(~alive) > len(alive):
         records, vectors, alive = _kept(records, vectors, alive, np.flatnonzero(alive))
     total = connection.execute("SELECT max(row) FROM records").get or 0
-    return View(seq, places, records, vectors, alive, len(alive) > total // SHARE, newest)
+    return View(seq, places, records, vectors, alive, len(alive) > total // SHARE, newest, speakers)
 
 
 def _kept(
@@ -320,7 +332,7 @@ def _records(
     rows: NDArray[int64] | None = None,
 ) -> dict[str, NDArray[Any]]:
     """The columns of the visible rows, ascending."""
-    listed: tuple[str | None, ...] = (None,) * 6
+    listed: tuple[str | None, ...] = (None,) * len(_KINDS)
     if places and (rows is None or len(rows)):
         floors = {place.read_trust for place in places.values()}
         bindings: list[Any] = [apsw.carray(np.array([*places], np.int64)), min(floors)]
@@ -335,7 +347,25 @@ def _records(
     if (np.diff(columns["row"]) < 0).any():
         order = np.argsort(columns["row"])
         columns = {name: column[order] for name, column in columns.items()}
-    return columns
+    return columns | _marks(connection, columns["row"], way == "walk")
+
+
+def _marks(connection: apsw.Connection, rows: NDArray[int64], walk: bool) -> dict[str, NDArray[Any]]:
+    """The fields of the marks of these rows. Raises CorruptStore where one is missing."""
+    found: tuple[Any, ...] = (None, None)
+    if len(rows):
+        statement, bindings = (_MARKS_BY_WALK, ()) if walk else (_MARKS_BY_ROWS, (apsw.carray(rows),))
+        found = connection.execute(statement, bindings).fetchone() or found
+    blob, known = found[1] or b"", numbers_of(found[0])
+    at, there = _found(known, rows)
+    if len(blob) != MARK.itemsize * len(known) or not there.all():
+        raise CorruptStore("records without a mark, or with a damaged one; run: delible verify")
+    lines = np.frombuffer(blob, MARK)[at]
+    return {name: np.ascontiguousarray(lines[name]) for name in MARK.names or ()}
+
+
+def _speakers(columns: Mapping[str, NDArray[Any]]) -> frozenset[int]:
+    return frozenset(np.unique(columns["speaker"] >> 32).tolist()) - {0}
 
 
 def _vectors(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Sequence
+from math import log1p
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import apsw
@@ -128,48 +129,84 @@ class Corpus(NamedTuple):
     kept: Postings | None = None  # of the store, from searches before
 
 
-def bm25(
-    connection: apsw.Connection, corpus: Corpus, terms: Sequence[str], grams: Sequence[str] = ()
-) -> NDArray[float32]:
-    """Scores (R,) of the corpus's rows for a question's words and grams; 0 where no term stands."""
-    scores = np.zeros(len(corpus.rows), np.float32)
+class Posting(NamedTuple):
+    """A term of a question: the positions (n,) of the rows in which it stands, ascending, and how often in each."""
+
+    term: str
+    positions: NDArray[int64]
+    counts: NDArray[int64]
+
+
+def postings(
+    connection: apsw.Connection, corpus: Corpus, terms: Sequence[Sequence[str]], grams: Sequence[str] = ()
+) -> list[Posting]:
+    """The visible hits of each distinct term; a term is one word or several forms that count as the same."""
     if not corpus.size:
-        return scores
-    found = [posting for posting in _postings(connection, corpus, terms, grams) if len(posting[0])]
-    if corpus.size >= MANY:
-        found = [posting for posting in found if len(posting[0]) <= COMMON * corpus.size] or found
-    for positions, counts in found:
-        frequency = len(positions)
-        rarity = np.log(1 + (corpus.size - frequency + 0.5) / (frequency + 0.5))
-        damping = K1 * (1 - B + B * corpus.lengths[positions] / corpus.mean)
-        scores[positions] += (rarity * (K1 + 1) * counts / (counts + damping)).astype(np.float32)
-    return scores
-
-
-def _postings(
-    connection: apsw.Connection, corpus: Corpus, terms: Sequence[str], grams: Sequence[str]
-) -> list[tuple[NDArray[int64], NDArray[int64]]]:
-    """Positions in the corpus, ascending, and counts, for each distinct term."""
-    found: list[tuple[NDArray[int64], NDArray[int64]]] = []
+        return []
+    found: list[Posting] = []
     grown = connection.execute("SELECT 1 FROM grams_docsize LIMIT 1").get is not None
     state = None if corpus.kept is None else corpus.kept.state(connection)
     seen: set[tuple[str, ...]] = set()
-    for term in terms:
-        cut = tuple(stems(connection, term))
-        if not cut or cut in seen or len(seen) == MOST_TERMS:
-            continue
-        seen.add(cut)
-        hits = [_lookup(connection, corpus, state, "words", term, cut)]
-        if grown:
-            hits.append(_lookup(connection, corpus, state, "grams", term, tuple(_cut(connection, term, *WORDS))))
-        found.append(_placed(corpus, *(np.concatenate(pieces) for pieces in zip(*hits, strict=True))))
+    for forms in terms:
+        hits = []
+        for form in forms:
+            cut = tuple(stems(connection, form))
+            if not cut or cut in seen or len(seen) == MOST_TERMS:
+                continue
+            seen.add(cut)
+            hits.append(_lookup(connection, corpus, state, "words", form, cut))
+            if grown:
+                hits.append(_lookup(connection, corpus, state, "grams", form, tuple(_cut(connection, form, *WORDS))))
+        if hits:
+            joined = (np.concatenate(pieces) for pieces in zip(*hits, strict=True)) if len(hits) > 1 else hits[0]
+            found.append(Posting(forms[0], *_placed(corpus, *joined)))
     for gram in dict.fromkeys(grams) if grown else ():
         if len(seen) == MOST_TERMS:
             break
         if (gram,) not in seen:
             seen.add((gram,))
-            found.append(_placed(corpus, *_lookup(connection, corpus, state, "grams", gram, (gram,))))
+            found.append(Posting(gram, *_placed(corpus, *_lookup(connection, corpus, state, "grams", gram, (gram,)))))
     return found
+
+
+def telling(corpus: Corpus, found: Sequence[Posting]) -> list[Posting]:
+    """Without terms that stand nowhere; in many records without those that stand nearly everywhere, while others do."""
+    found = [posting for posting in found if len(posting.positions)]
+    if corpus.size >= MANY:
+        return [posting for posting in found if len(posting.positions) <= COMMON * corpus.size] or found
+    return found
+
+
+def rarity(size: int, frequency: int) -> float:
+    """ln(1 + (N - n + .5) / (n + .5)) of a term that n of N have."""
+    return log1p((size - frequency + 0.5) / (frequency + 0.5))
+
+
+def bm25(corpus: Corpus, found: Sequence[Posting]) -> NDArray[float32]:
+    """Scores (R,) of the corpus's rows; 0 where no term stands."""
+    scores = np.zeros(len(corpus.rows), np.float32)
+    for _, positions, counts in found:
+        damping = K1 * (1 - B + B * corpus.lengths[positions] / corpus.mean)
+        weight = rarity(corpus.size, len(positions)) * (K1 + 1)
+        scores[positions] += (weight * counts / (counts + damping)).astype(np.float32)
+    return scores
+
+
+def bm25_of_groups(corpus: Corpus, found: Sequence[Posting], group: NDArray[int64], count: int) -> NDArray[float32]:
+    """The same over groups of rows, each read as one text: scores (count,). `group`: of each row, below `count`."""
+    scores = np.zeros(count, np.float32)
+    seen = np.flatnonzero(corpus.visible)
+    if not count or not len(seen):
+        return scores
+    lengths = np.bincount(group[seen], weights=corpus.lengths[seen], minlength=count)
+    size = int(np.count_nonzero(lengths))
+    damping = K1 * (1 - B + B * lengths / max(float(lengths.sum()) / max(size, 1), 1.0))
+    for _, positions, counts in found:
+        times = np.bincount(group[positions], weights=counts, minlength=count)
+        there = np.flatnonzero(times)
+        weight = rarity(size, len(there)) * (K1 + 1)
+        scores[there] += (weight * times[there] / (times[there] + damping[there])).astype(np.float32)
+    return scores
 
 
 def _placed(corpus: Corpus, rows: NDArray[int64], counts: NDArray[int64]) -> tuple[NDArray[int64], NDArray[int64]]:

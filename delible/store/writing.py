@@ -22,6 +22,7 @@ from delible.core.records import PRIOR_TRUST
 from delible.store import ledger, sealing, spaces
 from delible.store.bits import sign_bits
 from delible.store.suppression import forgotten
+from delible.store.turns import mark
 from delible.store.words import count_tokens, index_row
 
 if TYPE_CHECKING:
@@ -34,11 +35,12 @@ REPETITION = 3600 * 10**6  # microseconds in which an equal text repeats what wa
 
 
 class Embedded(NamedTuple):
-    """Vectors of one record by one encoder: passages (start, stop) in the text, X float32 (n, D)."""
+    """Vectors of one record by one encoder: passages (start, stop) in the text, X float32 (n, D), their tokens."""
 
     encoder: int
     passages: Sequence[tuple[int, int]]
     X: NDArray[float32]
+    tokens: Sequence[bytes | None] | None = None
 
 
 @dataclass
@@ -193,6 +195,7 @@ def _insert(
     own_hold = max(draft.hold, revises[2] if revises else 0)
     trust = min([own, verdict_trust, *(parent.trust for parent in parents)])
     hold = max([own_hold, *(parent.hold for parent in parents)])
+    length = count_tokens(connection, draft.text)
     connection.execute(
         "INSERT INTO records(id, space, kind, key, channel, reference, author, own_trust, verdict_trust, trust,"
         " own_hold, hold, hold_reason, happened, written, expires, revises, duplicate_of, fingerprint, length, claims)"
@@ -221,7 +224,7 @@ def _insert(
                 first,
                 print_,
             ),
-            *(count_tokens(connection, draft.text), int(draft.claims)),
+            *(length, int(draft.claims)),
         ),
     )
     row: int = connection.last_insert_rowid()
@@ -231,6 +234,9 @@ def _insert(
         "INSERT INTO texts(row, text, scope, meta, notes, media, type, checksum) VALUES (?,?,?,?,?,?,?,?)",
         (row, draft.text, scope, meta, notes, media, type_, sealing.checksum(key, draft.text, meta, notes, media)),
     )
+    session = draft.meta.get("session")
+    seen = mark(key, draft.text, draft.channel, draft.author, session, draft.happened, time, length)
+    connection.execute("INSERT INTO turns(row, mark) VALUES (?, ?)", (row, seen))
     index_row(connection, row, draft.text, scope)
     connection.execute("INSERT INTO lives(row, since) VALUES (?, ?)", (row, seq))
     for parent in {parent.row for parent in parents}:
@@ -246,9 +252,10 @@ def add_vectors(connection: apsw.Connection, row: int, embedded: Embedded) -> No
     values = embedded.X.astype("<f2")
     for part, (start, stop) in enumerate(embedded.passages):
         value = values[part].tobytes()
+        tokens = embedded.tokens[part] if embedded.tokens else None
         connection.execute(
-            "INSERT INTO vectors(encoder, row, part, start, stop, value, checksum) VALUES (?,?,?,?,?,?,?)",
-            (embedded.encoder, row, part, start, stop, value, zlib.crc32(value)),
+            "INSERT INTO vectors(encoder, row, part, start, stop, value, tokens, checksum) VALUES (?,?,?,?,?,?,?,?)",
+            (embedded.encoder, row, part, start, stop, value, tokens, zlib.crc32(value)),
         )
         connection.execute(
             "INSERT INTO bits(vector, encoder, row, part, bits) VALUES (?,?,?,?,?)",

@@ -55,11 +55,11 @@ def test_threads_share_it(memory):
 
 def test_what_goes_while_the_question_is_encoded_is_not_found(opened):
     class Meddling(HashEncoder):
-        def encode(self, items, role="passage"):
+        def late(self, items, role="passage"):
             if role == "query":
                 other.forget(gone.id, reason="asked")
                 other.write("a heron that came late")
-            return super().encode(items, role)
+            return super().late(items, role)
 
     other = opened()
     gone, _ = other.write(["the heron stood by the river", "a heron of paper"])

@@ -41,6 +41,7 @@ def lengths(connection, done):
 
 
 STEPS = {
+    1: MIGRATIONS[1],
     -1: Migration(lengths, lambda connection: connection.execute("SELECT count(*) FROM texts").get, rate=10_000.0),
     0: Migration(checksums, lambda connection: connection.execute("SELECT count(*) FROM vectors").get, rate=1000.0),
 }
@@ -78,7 +79,7 @@ def asked(folder, statement):
 
 
 def whole(folder):
-    assert asked(folder, "PRAGMA user_version") == 1
+    assert asked(folder, "PRAGMA user_version") == schema.VERSION
     assert asked(folder, "SELECT count(*) FROM meta WHERE name = 'migration'") == 0
     assert asked(folder, "SELECT count(*) FROM vectors WHERE checksum = 0") == 0
     assert asked(folder, "SELECT count(*) FROM records WHERE length = 0") == 0
@@ -89,17 +90,17 @@ def whole(folder):
     return True
 
 
-def test_schema_1_is_the_first():
-    assert schema.VERSION == 1 and MIGRATIONS == {}
+def test_every_released_schema_has_its_step():
+    assert sorted(MIGRATIONS) == list(range(1, schema.VERSION))
 
 
 def test_an_older_folder_goes_through_every_step_and_no_copy_is_left(old):
     told = []
     done = migrate(old, lambda what, done, total: told.append((what, done, total)), STEPS)
-    assert (done.before, done.after, done.work) == (-1, 1, 190)
+    assert (done.before, done.after, done.work) == (-1, 2, 285)
     assert whole(old)
     steps = list(dict.fromkeys(what.partition(",")[0] for what, _, _ in told))
-    assert steps == ["copying the memory first", "schema -1 to 0", "schema 0 to 1"]
+    assert steps == ["copying the memory first", "schema -1 to 0", "schema 0 to 1", "schema 1 to 2"]
     assert [each[1:] for each in told if each[0].startswith("schema 0")][:3] == [(0, 95), (10, 95), (20, 95)]
     assert migrate(old, migrations=STEPS) is None
 
@@ -140,7 +141,7 @@ def test_killed_at_any_step_it_goes_on_where_it_was(old, step):
     connection = apsw.Connection(str(old / "store.db"))
     assert is_pending(connection) == (step != "shred")
     if begun:
-        assert connection.pragma("user_version") == 1  # an older program refuses it from now on
+        assert connection.pragma("user_version") == schema.VERSION  # an older program refuses it from now on
         state = json.loads(connection.execute("SELECT value FROM meta WHERE name = 'migration'").get)
         if step.startswith("batch"):
             assert [state["at"], state["done"]] == [int(part) for part in step.split()[1:]]

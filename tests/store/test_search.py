@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from delible.core.errors import EncoderMismatch
-from delible.recall.fusion import fuse
 from delible.recall.question import question_terms
 from delible.store import ledger, search, views
 from delible.store.filters import compile_where
@@ -24,6 +23,11 @@ ALICE = Scope("user/alice")
 def vector(seed):
     x = np.random.default_rng(seed).standard_normal(D).astype(np.float32)
     return x / np.linalg.norm(x)
+
+
+def terms_of(question):
+    terms, grams = question_terms(question)
+    return [(term,) for term in terms], grams
 
 
 def between(one, other, share):
@@ -59,12 +63,12 @@ class House:
 
     def look(self, question):
         with self.store.reading() as c:
-            return search.look(c, self.views, Search(ALICE, 1, 0, *question_terms(question)))
+            return search.look(c, self.views, Search(ALICE, 1, 0, *terms_of(question)))
 
     def find(self, question="", vector=None, scope=ALICE, before=None, where=None, **options):
         if where is not None:
             options["where"] = compile_where(where, UTC)
-        request = Search(scope, 1, options.pop("now", 0), *question_terms(question), vector, **options)
+        request = Search(scope, 1, options.pop("now", 0), *terms_of(question), vector=vector, **options)
         with self.store.reading() as c:
             return search.search(c, self.views, request, before)
 
@@ -204,8 +208,6 @@ def test_candidates_are_the_best_by_words_and_the_best_by_vectors(house):
     assert 50 <= len(found) <= 52 and {rows[300], rows[301]} <= set(found.rows.tolist())
     best = np.argsort([-float(vector(n) @ question) for n in range(400)])[:3]
     assert {rows[n] for n in best} <= set(found.rows.tolist())
-    fused = fuse(found)
-    assert len(fused.order) == len(found)
 
 
 def test_among_equal_scores_the_same_rows_are_chosen_each_time(house):

@@ -12,7 +12,8 @@ from delible.store.bits import sign_bits
 from delible.store.holds import hold, recompute, release
 from delible.store.spaces import EVERYTHING, Scope
 from delible.store.sqlite import SQLite
-from delible.store.views import NEVER, UNKNOWN, Views
+from delible.store.turns import UNKNOWN
+from delible.store.views import NEVER, Views
 from delible.store.writing import Draft, Embedded, write
 
 ALICE, BOB = Scope("user/alice"), Scope("user/bob")

@@ -49,7 +49,9 @@ class Shelf:
 
     def ask(self, question, space=1, **options):
         corpus = self.corpus(space, **options)
-        scores = bm25(self.connection, corpus, *question_terms(question))
+        terms, grams = question_terms(question)
+        found = words.telling(corpus, words.postings(self.connection, corpus, [(term,) for term in terms], grams))
+        scores = bm25(corpus, found)
         order = np.argsort(-scores, kind="stable")
         return {int(corpus.rows[at]): float(scores[at]) for at in order if scores[at]}
 

@@ -89,8 +89,8 @@ class BertEncoder:
         for rows, encodings, (made, states) in self._forward(texts, role, ["vectors", "states"]):
             vectors[rows] = made
             for row, encoding, state in zip(rows, encodings, states, strict=True):
-                places, words = content(encoding, prompt + texts[row], len(prompt), self.window - 1)
-                tokens[row] = Tokens(words, np.ascontiguousarray(state[places]))
+                places, words, starts = content(encoding, prompt + texts[row], len(prompt), self.window - 1)
+                tokens[row] = Tokens(words, np.ascontiguousarray(state[places]), starts)
         return unit_rows(vectors, len(texts), self.dimension, self.name), [t for t in tokens if t is not None]
 
     def count_tokens(self, text: str) -> int:
@@ -229,8 +229,8 @@ def batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
         yield rows
 
 
-def content(encoding: Encoding, text: str, skip: int, limit: int) -> tuple[list[int], tuple[str, ...]]:
-    """Places below `limit` of the pieces of words with a letter or digit, and those words in lower case.
+def content(encoding: Encoding, text: str, skip: int, limit: int) -> tuple[list[int], tuple[str, ...], tuple[int, ...]]:
+    """Places below `limit` of the pieces of words with a letter or digit, those words in lower case, their starts.
 
     Pieces that start before the character `skip` belong to a prompt.
     """
@@ -241,11 +241,11 @@ def content(encoding: Encoding, text: str, skip: int, limit: int) -> tuple[list[
             spans[word] = min(first, start), max(last, end)
     names = {word: text[a:b].strip().lower() for word, (a, b) in spans.items()}
     kept = [
-        (place, names[word])
+        (place, names[word], spans[word][0] - skip)
         for place, word in enumerate(encoding.word_ids[:limit])
         if word in names and any(c.isalnum() for c in names[word])
     ]
-    return [place for place, _ in kept], tuple(name for _, name in kept)
+    return [place for place, _, _ in kept], tuple(name for _, name, _ in kept), tuple(start for *_, start in kept)
 
 
 def open_tokenizer(path: Path) -> Tokenizer:

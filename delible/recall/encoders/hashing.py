@@ -51,11 +51,13 @@ class HashEncoder:
         vectors = np.zeros((len(texts), self.dimension), np.float64)
         tokens = []
         for row, text in enumerate(texts):
-            words = tuple(_word.findall(normalised(text)))
+            found = list(_word.finditer(normalised(text)))
+            words = tuple(match[0] for match in found)
             signs = np.array([_signs(word, self.dimension) for word in words], np.float32).reshape(-1, self.dimension)
             total = signs.sum(axis=0, dtype=np.float64)
             vectors[row] = total if total.any() else _signs("\0" + text, self.dimension)
-            tokens.append(Tokens(words, signs / np.float32(self.dimension**0.5)))
+            starts = tuple(match.start() for match in found)
+            tokens.append(Tokens(words, signs / np.float32(self.dimension**0.5), starts))
         return unit_rows(vectors, len(texts), self.dimension, self.name), tokens
 
 
