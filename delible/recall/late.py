@@ -116,7 +116,7 @@ def inherited(own: NDArray[float32], asked: NDArray[float32], all_: NDArray[floa
     `own`: (n, C) of the candidates; `all_`, `asked`: (n, R) of all rows read, over all their tokens and over those of
     questions.
     """
-    talks = (near.partner >= 0) | (near.opener >= 0)
+    talks = near.speaks
     found = own.copy()
     for source, at, weight, where in (
         (asked, near.partner, PARTNER, talks),

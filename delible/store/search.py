@@ -75,6 +75,7 @@ class Near:
     opener: NDArray[int64]
     before: NDArray[int64]
     after: NDArray[int64]
+    speaks: NDArray[bool_]  # it is a turn of a speaker
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,7 +201,7 @@ def _best(scores: NDArray[float32], most: int) -> NDArray[intp]:
 def _nothing(count: int, note: str) -> Found:
     none, zero = np.empty(0, np.int64), np.empty(0, np.float32)
     marks = {name: np.empty(0, MARK[name]) for name in MARK.names or ()}
-    near = Near(none, none, none, none, none)
+    near = Near(none, none, none, none, none, none.astype(bool))
     return Found(none, zero, zero, none, none, marks, none, zero, near, b"", none, {}, (), count, (note,))
 
 
@@ -292,8 +293,10 @@ def _near(before: Look, chosen: NDArray[intp], vectors: NDArray[int64]) -> tuple
     """The turns beside the chosen rows, and the vectors whose tokens are needed: those of the chosen rows first."""
     view, seen, turns = before.view, before.visible, before.view.turns
     speaker = view.records["speaker"]
-    partner = turns.partner(chosen, speaker, seen, view.records["traits"] & BY_MODEL != 0)
-    opener = turns.opener(chosen, speaker, seen)
+    partner, opener = turns.partner(chosen, speaker, seen), turns.opener(chosen, speaker, seen)
+    # Who asks a model says in the question what will be asked for again: nobody inherits there.
+    answered = np.bincount(turns.run, weights=view.records["traits"][turns.order] & BY_MODEL) > 0
+    partner[answered[turns.session(chosen)]] = opener[answered[turns.session(chosen)]] = -1
     sides = [turns.beside(chosen, by) for by in (-1, 1)]
     told = view.records["session"][chosen] != 0
     sides = [np.where((side >= 0) & told & seen[side], side, -1) for side in sides]
@@ -315,7 +318,7 @@ def _near(before: Look, chosen: NDArray[intp], vectors: NDArray[int64]) -> tuple
         if (len(view.owners))
         else np.full(len(rows), -1, np.int64)
     )
-    return Near(np.arange(len(chosen)), *(place(at) for at in beside)), ids
+    return Near(np.arange(len(chosen)), *(place(at) for at in beside), speaker[chosen] != 0), ids
 
 
 def _tokens(connection: apsw.Connection, ids: NDArray[int64]) -> tuple[bytes, NDArray[int64]]:

@@ -165,10 +165,8 @@ class Turns:
         inside &= self.run[found] == self.run[self.place[at]]
         return np.where(inside, self.order[found], -1)
 
-    def partner(
-        self, at: NDArray[Any], speaker: NDArray[int64], seen: NDArray[bool_], mute: NDArray[bool_]
-    ) -> NDArray[int64]:
-        """The nearest earlier turn of another speaker, at most three back; -1 where there is none, or it is mute.
+    def partner(self, at: NDArray[Any], speaker: NDArray[int64], seen: NDArray[bool_]) -> NDArray[int64]:
+        """The nearest earlier turn of another speaker, at most three back; -1 where there is none.
 
         Rows that are not `seen` are passed over.
         """
@@ -180,7 +178,6 @@ class Turns:
             hit = open_ & seen[before] & (speaker[before] != speaker[at])
             found[hit] = before[hit]
             open_ &= ~hit
-        found[(found >= 0) & mute[found]] = -1
         return found
 
     def opener(self, at: NDArray[Any], speaker: NDArray[int64], seen: NDArray[bool_]) -> NDArray[int64]:

@@ -25,7 +25,8 @@ def stored(*texts):
 
 
 def near(partner=-1, opener=-1, before=-1, after=-1):
-    return Near(*(np.array([value]) for value in (0, partner, opener, before, after)))
+    speaks = np.array([partner >= 0 or opener >= 0])
+    return Near(*(np.array([value]) for value in (0, partner, opener, before, after)), speaks)
 
 
 def test_a_token_takes_its_sign_bits_and_a_byte():
@@ -41,16 +42,16 @@ def test_tokens_of_the_author_before_the_text_are_left_out():
 
 
 def test_tokens_of_questions_are_marked():
-    text = "I like tea. Do you?"
-    (blob,) = late.packed([Tokens(("tea", "you"), unit(1, 2), (7, 15))], [text], [0])
+    text = "I like tea. Is rum?"
+    (blob,) = late.packed([Tokens(("tea", "rum"), unit(1, 2), (7, 15))], [text], [0])
     assert late.unpacked(blob, np.array([98]), D).marks.tolist() == [0, late.ASKS]
 
 
 def test_an_estimated_cosine_lies_near_the_true_one():
     question, known = unit(1), unit(1, 2, 3)
     mixed = (unit(1) + unit(2)) / np.sqrt(2)
-    tokens = Tokens(("a", "b", "c"), np.concatenate([known[:1], mixed, known[2:]]), (0, 1, 2))
-    (blob,) = late.packed([tokens], ["abc"], [0])
+    tokens = Tokens(("x", "y", "z"), np.concatenate([known[:1], mixed, known[2:]]), (0, 1, 2))
+    (blob,) = late.packed([tokens], ["xyz"], [0])
     found = late.similarities(question, late.unpacked(blob, np.array([len(blob)]), D))[0]
     assert found[0] == pytest.approx(1) and found[1] == pytest.approx(0.707, abs=0.15) and found[2] < 0.25
 

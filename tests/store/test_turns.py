@@ -68,10 +68,9 @@ def test_the_same_session_in_two_spaces_is_two():
 
 def test_the_partner_is_the_nearest_other_speaker_at_most_three_back():
     found, speakers = lined((1, 1), (1, 2), (1, 2), (1, 2), (1, 2))
-    at, seen, mute = np.arange(5), np.ones(5, bool), np.zeros(5, bool)
-    assert found.partner(at, speakers, seen, mute).tolist() == [-1, 0, 0, 0, -1]
-    assert found.partner(at, speakers, seen, np.array([1, 0, 0, 0, 0], bool)).tolist() == [-1] * 5
-    assert found.partner(at, speakers, np.array([0, 1, 1, 1, 1], bool), mute).tolist() == [-1] * 5
+    at, seen = np.arange(5), np.ones(5, bool)
+    assert found.partner(at, speakers, seen).tolist() == [-1, 0, 0, 0, -1]
+    assert found.partner(at, speakers, np.array([0, 1, 1, 1, 1], bool)).tolist() == [-1] * 5
 
 
 def test_the_opener_is_the_own_turn_before_another_spoke():
@@ -81,8 +80,8 @@ def test_the_opener_is_the_own_turn_before_another_spoke():
 
 def test_without_speakers_nobody_has_a_partner():
     found, speakers = lined((1, 0), (1, 0), (1, 0))
-    seen, mute = np.ones(3, bool), np.zeros(3, bool)
-    assert found.partner(np.arange(3), speakers, seen, mute).tolist() == [-1] * 3
+    seen = np.ones(3, bool)
+    assert found.partner(np.arange(3), speakers, seen).tolist() == [-1] * 3
     assert found.opener(np.arange(3), speakers, seen).tolist() == [-1] * 3
 
 
@@ -103,4 +102,4 @@ def test_an_empty_view_has_no_turns():
     found, speakers = lined()
     none = np.array([], np.int64)
     assert found.count == 0 and found.session(none).tolist() == found.beside(none, 1).tolist() == []
-    assert found.partner(none, speakers, none.astype(bool), none.astype(bool)).tolist() == []
+    assert found.partner(none, speakers, none.astype(bool)).tolist() == []
