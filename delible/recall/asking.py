@@ -13,6 +13,7 @@ LONGEST = 1000  # characters of a question that are looked at
 
 _names = re.compile(r"\b(?:who|whom|whose|which|what)\b", re.I)
 _where = re.compile(r"\bwhere\b", re.I)
+_self = re.compile(r"\b(?:i|i'm|i've|i'd|i'll|me|my|mine|myself|we|our|ours|us)\b", re.I)
 _would = re.compile(r"\b(?:would|could|might|likely)\b", re.I)
 
 
@@ -26,6 +27,11 @@ def form_of(question: str) -> Form:
         how_many=asks_how_many(read),
         would=_would.search(read) is not None,
     )
+
+
+def asks_of_self(question: str) -> bool:
+    """Whether who asks speaks of himself: "where did I put it?"."""
+    return _self.search(question[:LONGEST]) is not None
 
 
 def days_of(question: str, now: int) -> tuple[tuple[int, int], ...]:

@@ -56,6 +56,7 @@ def candidates_of(found: Found, question: Question) -> Candidates:
         number=traits.number,
         acknowledges=traits.acknowledges,
         asks=traits.asks,
+        length=found.marks["length"],
         days=days,
         in_range=inside,
         overlaps=overlaps,

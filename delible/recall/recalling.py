@@ -22,7 +22,7 @@ from delible.core.errors import EncoderMismatch, InvalidInput
 from delible.core.records import Hit, Hits, Item, Media, Record, Span
 from delible.core.shapes import Guard, Ranker
 from delible.core.verdicts import Context, Verdict
-from delible.recall.asking import days_of, form_of
+from delible.recall.asking import asks_of_self, days_of, form_of
 from delible.recall.candidates import Question, candidates_of
 from delible.recall.embedding import Embedding
 from delible.recall.evidence import evidence
@@ -36,7 +36,7 @@ from delible.store.lookout import Lookout
 from delible.store.search import NOTHING, Found, Search, look, search
 from delible.store.spaces import Scope
 from delible.store.sqlite import SQLite, damaged
-from delible.store.turns import named_in
+from delible.store.turns import USER, named_in
 from delible.store.views import Views
 
 Read = TypeVar("Read")
@@ -145,7 +145,8 @@ def searched(
             return None
         encoding = _pool(os.getpid()).submit(embedding.question, question, known)
         terms = question_terms(question)
-        names = named_in(store.key, dict.fromkeys(word.lower() for word in terms.words))
+        speakers = [word.lower() for word in terms.words] + [USER] * asks_of_self(question)
+        names = named_in(store.key, dict.fromkeys(speakers))
         with store.reading() as connection, damaged("what a recall reads"):
             wanted = Search(
                 scope=request.scope,

@@ -13,11 +13,13 @@
           +  1    a number, how many                 form
           -   .5  opens as an acknowledgement        form
           -   .5  ends in a question                 form     not for when and would
+          -   .25 ln(words / 20), beyond 20          form
           +  4    exp(-days to the date / 10)        time     where the question names one
           +  2    happened within the date's range   time
           +   .5  a date that it names overlaps      time
     fuse  =  z(BM25) + z(MS) + .5 z(cosine),   z over the candidates
 
+The subject is the speaker whom the question names first, or the user where he asks of himself ("where did I ..").
 MS is late interaction without inheritance. The rule is rule 2 of the sheet memreranker, without its sentence units;
 where each constant comes from stands beside it.
 """
@@ -54,6 +56,7 @@ class Weights:
     how_many: float = 1.0
     acknowledges: float = -0.5
     asks: float = -0.5
+    long: float = -0.25  # ours, on LoCoMo and REALTALK: a long text matches any word somewhat
     near_date: float = 4.0
     in_range: float = 2.0
     overlaps: float = 0.5
@@ -61,6 +64,7 @@ class Weights:
 
 
 RULE = Weights()
+TURN = 20  # words of a usual turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,6 +85,7 @@ class Candidates:
     number: NDArray[bool_]
     acknowledges: NDArray[bool_]
     asks: NDArray[bool_]
+    length: NDArray[int64]  # words
     days: NDArray[float64]  # to the date that the question names; inf where neither has one
     in_range: NDArray[bool_]
     overlaps: NDArray[bool_]
@@ -149,7 +154,8 @@ def parts(c: Candidates, form: Form, w: Weights = RULE) -> dict[str, NDArray[flo
         + w.when * (form.when & c.time)
         + w.how_many * (form.how_many & c.number)
         + w.acknowledges * c.acknowledges
-        + w.asks * (c.asks & (not (form.when or form.would))),
+        + w.asks * (c.asks & (not (form.when or form.would)))
+        + w.long * np.log(np.maximum(c.length / TURN, 1)),
         "time": w.near_date * np.exp(-c.days / 10) + w.in_range * c.in_range + w.overlaps * c.overlaps,
     }
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 GAP = 3600 * 10**6  # microseconds: an hour
 DAY = 86_400 * 10**6
 UNKNOWN = -(2**62)  # `happened` of a record that has none; microseconds of the years 1 to 9999 lie far inside
+USER, MODEL = "\0user", "\0model"  # speakers who have no name; nobody's name begins so
 PARTNER, OPENER = 3, 7  # turns that are looked back for the partner's question and the opener of one's own topic
 
 MARK = np.dtype(
@@ -100,7 +101,7 @@ def speaker_name(text: str, author: str | None, channel: str) -> str | None:
         return author
     if found := _leading.match(text):
         return found[1]
-    return {"user": "\0user", "model": "\0model"}.get(channel)
+    return {"user": USER, "model": MODEL}.get(channel)
 
 
 def speaker_number(key: bytes, name: str | None) -> int:
