@@ -76,6 +76,30 @@ def beam(call: Call, data: Data = None, out: Out = None) -> None:
     _evidence(call, "beam", data, out)
 
 
+@command(app, leave=("path", "space", "encoder"))
+def longmemeval(call: Call, data: Data = None, out: Out = None) -> None:
+    """Sessions found among all of LongMemEval's histories."""
+    from delible.bench.longmemeval import run
+
+    _measured(call, "longmemeval", out, lambda: run(data, out))
+
+
+@command(app, leave=("path", "space", "encoder"))
+def factconsolidation(call: Call, data: Data = None, out: Out = None) -> None:
+    """The newest of facts that overwrite each other."""
+    from delible.bench.factconsolidation import run
+
+    _measured(call, "factconsolidation", out, lambda: run(data, out))
+
+
+@command(app, leave=("path", "space", "encoder"))
+def memorybank(call: Call, data: Data = None, out: Out = None) -> None:
+    """Time to load MemoryBank's diaries and to ask about them."""
+    from delible.bench.memorybank import run
+
+    _measured(call, "memorybank", out, lambda: run(data, out))
+
+
 def _evidence(call: Call, name: str, data: Path | None, out: Path | None) -> None:
     from delible.bench.evidence import run
 

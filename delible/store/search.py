@@ -6,7 +6,7 @@ Runs inside one read transaction and calls no model. Nothing outside the view en
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import apsw
@@ -15,7 +15,6 @@ import numpy as np
 from delible.core.errors import CorruptStore, EncoderMismatch
 from delible.store import bits, words
 from delible.store.spaces import Scope, word_scope
-from delible.store.traits import BY_MODEL
 from delible.store.turns import MARK, UNKNOWN, windowed
 from delible.store.views import View, Views, last_event
 
@@ -121,10 +120,7 @@ class Look:
 
 def look(connection: apsw.Connection, views: Views, request: Search) -> Look:
     """The first half of a search, which may run while the question's vector is made."""
-    if request.as_of is None:
-        view = views.view(connection, request.scope, request.encoder)
-    else:
-        view = views.past(connection, request.scope, request.encoder, request.as_of)
+    view = _view(connection, views, request)
     visible = view.visible(request.now)
     count = int(np.count_nonzero(visible))
     allowed = _allowed(connection, view, visible, request) if count else visible
@@ -155,7 +151,10 @@ def search(connection: apsw.Connection, views: Views, request: Search, before: L
 
     `before`: a look of an earlier transaction, of use where nothing happened since.
     """
-    if before is None or before.seq != last_event(connection):
+    if before is not None and before.seq != last_event(connection):
+        view = _view(connection, views, request)
+        before = replace(before, seq=view.seq, view=view) if view.same_rows(before.view) else None
+    if before is None:
         before = look(connection, views, request)
     view, allowed = before.view, before.allowed
     if not before.count:
@@ -185,6 +184,12 @@ def search(connection: apsw.Connection, views: Views, request: Search, before: L
         before.named,
         before.count,
     )
+
+
+def _view(connection: apsw.Connection, views: Views, request: Search) -> View:
+    if request.as_of is None:
+        return views.view(connection, request.scope, request.encoder)
+    return views.past(connection, request.scope, request.encoder, request.as_of)
 
 
 def _best(scores: NDArray[float32], most: int) -> NDArray[intp]:
@@ -295,8 +300,8 @@ def _near(before: Look, chosen: NDArray[intp], vectors: NDArray[int64]) -> tuple
     speaker = view.records["speaker"]
     partner, opener = turns.partner(chosen, speaker, seen), turns.opener(chosen, speaker, seen)
     # Who asks a model says in the question what will be asked for again: nobody inherits there.
-    answered = np.bincount(turns.run, weights=view.records["traits"][turns.order] & BY_MODEL) > 0
-    partner[answered[turns.session(chosen)]] = opener[answered[turns.session(chosen)]] = -1
+    answered = turns.with_model[turns.session(chosen)]
+    partner[answered] = opener[answered] = -1
     sides = [turns.beside(chosen, by) for by in (-1, 1)]
     told = view.records["session"][chosen] != 0
     sides = [np.where((side >= 0) & told & seen[side], side, -1) for side in sides]

@@ -20,7 +20,7 @@ import numpy as np
 
 from delible.core.times import from_micros, micros
 from delible.store.sealing import digest
-from delible.store.traits import READ, traits_of
+from delible.store.traits import BY_MODEL, READ, traits_of
 from delible.store.when import dated, mentions_time
 
 if TYPE_CHECKING:
@@ -134,10 +134,11 @@ class Turns:
     run: NDArray[int64]  # of each place: the number of its session, ascending
     count: int  # sessions
     talks: NDArray[bool_]  # of each place but the last: it and the next are turns of one talk
+    with_model: NDArray[bool_]  # of each session: a model has a turn in it
 
     @classmethod
     def of(cls, columns: Mapping[str, NDArray[Any]]) -> Turns:
-        """From the columns space, session, speaker and moment of a view's rows."""
+        """From the columns space, session, speaker, traits and moment of a view's rows."""
         space, session, moment = columns["space"], columns["session"], columns["moment"]
         order = np.lexsort((session, space)) if _mixed(space) or _mixed(session) else np.arange(len(space))
         space, session, moment = space[order], session[order], moment[order]
@@ -151,7 +152,10 @@ class Turns:
         # Notes that were written in a row are no talk, unless they say that they are.
         speaker = columns["speaker"][order]
         talks = (session[1:] != 0) | ((speaker[1:] != speaker[:-1]) & (speaker[1:] != 0) & (speaker[:-1] != 0))
-        return cls(order, place, run, int(run[-1]) + 1 if len(run) else 0, ~cut[1:] & talks)
+        count = int(run[-1]) + 1 if len(run) else 0
+        with_model = np.zeros(count, bool)
+        with_model[run[columns["traits"][order] & BY_MODEL != 0]] = True
+        return cls(order, place, run, count, ~cut[1:] & talks, with_model)
 
     def session(self, at: NDArray[Any]) -> NDArray[int64]:
         """The session of rows at these positions."""

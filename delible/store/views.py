@@ -153,7 +153,7 @@ class View:
     @cached_property
     def turns(self) -> Turns:
         """The rows in the order of their talks."""
-        return Turns.of({name: self.records[name] for name in ("space", "session", "speaker", "moment")})
+        return Turns.of({name: self.records[name] for name in ("space", "session", "speaker", "traits", "moment")})
 
     @property
     def rows(self) -> NDArray[int64]:
@@ -193,12 +193,29 @@ class View:
     def __len__(self) -> int:
         return len(self.alive)
 
+    def later(self, seq: int, places: Mapping[int, Place], newest: int) -> View:
+        """The same rows as of a later event."""
+        view = replace(self, seq=seq, places=places, last_vector=newest)
+        if "turns" in self.__dict__:
+            view.__dict__["turns"] = self.turns
+        return view
+
+    def same_rows(self, other: View) -> bool:
+        """Whether both have the same rows, read once."""
+        return self.records is other.records and self.alive is other.alive and self.places == other.places
+
     def visible(self, now: int) -> NDArray[bool_]:
         """Mask (R,) of the rows that recall may see at this time."""
         seen = self.alive & (self.records["expires"] > now)
         if ended := [number for number, place in self.places.items() if place.expires <= now]:
             seen &= ~np.isin(self.records["space"], ended)
         return seen
+
+
+def _anything_since(connection: apsw.Connection, view: View) -> bool:
+    """Whether a life, a record or a vector changed anywhere since this view was read; recalls alone change nothing."""
+    changed = any(connection.execute(statement, (view.seq, 1)).get is not None for statement in _CHANGED)
+    return changed or last_vector(connection) != view.last_vector
 
 
 def last_event(connection: apsw.Connection) -> int:
@@ -266,7 +283,7 @@ def advance(connection: apsw.Connection, scope: Scope, encoder: int, base: View,
         if late and _found(base.rows, np.array(sorted(late), np.int64))[1].any():
             return None  # records that were written without a vector have one now
     if not changed:
-        return replace(base, seq=seq, places=places, last_vector=newest)
+        return base.later(seq, places, newest)
     now = _records(connection, places, "rows", rows=np.array(sorted(changed), np.int64))
     records, vectors, alive = base.records, base.vectors, base.alive.copy()
     speakers = base.speakers
@@ -452,10 +469,16 @@ class Views:
     def past(self, connection: apsw.Connection, scope: Scope, encoder: int, at: int) -> View:
         """The scope as it was at event `at`; trust, holds and forgetting are today's. Only the last one is kept."""
         seq = last_event(connection)
-        asked = (scope, encoder, at, seq)
+        asked = (scope, encoder, at)
         kept = self._past
-        if kept and kept[0] == asked:
-            return kept[1]
+        if kept and kept[0] == asked and kept[1].seq <= seq:
+            if kept[1].seq == seq:
+                return kept[1]
+            places = places_of(connection, scope)
+            if places == kept[1].places and not _anything_since(connection, kept[1]):
+                view = kept[1].later(seq, places, kept[1].last_vector)
+                self._past = (asked, view)
+                return view
         view = build(connection, scope, encoder, seq, at)
         self._past = (asked, view)
         return view

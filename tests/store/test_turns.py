@@ -15,7 +15,8 @@ def lined(*talks, space=None, gap=0):
     n = len(talks)
     moments = np.arange(n, dtype=np.int64) * 10**6 + gap * np.arange(n)
     spaces = np.zeros(n, np.int64) if space is None else np.array(space, np.int64)
-    return Turns.of({"space": spaces, "session": sessions, "speaker": speakers, "moment": moments}), speakers
+    columns = {"space": spaces, "session": sessions, "speaker": speakers, "moment": moments}
+    return Turns.of(columns | {"traits": np.zeros(n, np.int32)}), speakers
 
 
 def test_the_speaker_is_the_author_else_the_leading_name_else_the_role():
