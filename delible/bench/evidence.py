@@ -184,6 +184,11 @@ def scored(found: Sequence[Trial], order: Callable[[Trial], Sequence[str]]) -> l
     return [Scored(trial.talk.name, trial.asked.category, figures_of(order(trial), trial)) for trial in found]
 
 
+def by_order(found: Sequence[Trial], way: Callable[[Trial], Order]) -> list[Scored]:
+    """Every trial by an order of its candidates."""
+    return scored(found, lambda trial: trial.ranked(way(trial)))
+
+
 def _order(looked: Searched, weights: Weights = RULE, inherited: NDArray[float32] | None = None) -> Order:
     candidates = looked.candidates if inherited is None else replace(looked.candidates, inherited=inherited)
     return ordered(looked.found, candidates, looked.question.form, weights)
@@ -238,7 +243,8 @@ def fts5(found: Sequence[Trial]) -> Callable[[Trial], list[str]]:
         name = tables[id(trial.talk)]
         asked = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", trial.asked.question))
         lines = connection.execute(f"SELECT rowid FROM {name} WHERE {name} MATCH ? ORDER BY rank, rowid", (asked,))
-        return [trial.talk.order[row] for (row,) in lines]
+        order = trial.talk.order
+        return [order[row] for (row,) in lines]
 
     return rank
 
@@ -254,27 +260,26 @@ def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, 
     data = data or conversations.DATA
     rows: dict[str, list[Scored]] = {}
     notes = [ORIGIN[name]]
-    others = [trial for other in SETS if transfer and other != name for trial in _of(other, data, encoder)]
     talks = SETS[name](data)
+    others = [other for other in SETS if other != name] if transfer else []
+    foreign = learned.transferred(trial for other in others for trial in _of(other, data, encoder)) if others else None
     with TemporaryDirectory() as folder, delible.open(Path(folder) / "talks.mem", encoder=encoder) as memory:
         found = trials(memory, talks, _categories(name))
         confirmed = confirm(memory, found)
-        rows["Delible"] = scored(found, lambda trial: trial.ranked(_order(trial.searched)))
+        rows["Delible"] = by_order(found, lambda trial: _order(trial.searched))
         for label, way in WITHOUT.items():
-            rows[label] = scored(found, lambda trial, way=way: trial.ranked(way(trial.searched)))  # type: ignore[misc]
+            rows[label] = by_order(found, lambda trial, way=way: way(trial.searched))  # type: ignore[misc]
         rows["BM25, tuned"] = scored(found, by_words)
         rows["BM25, FTS5's own"] = scored(found, fts5(found))
         rows["sentence vectors"] = scored(found, sentence_vectors(memory, found))
         if name == "locomo":
             again = audited(memory, conversations.locomo(data, audited=True), found)
-            rows["Delible, audited key"] = scored(again, lambda trial: trial.ranked(_order(trial.searched)))
+            rows["Delible, audited key"] = by_order(again, lambda trial: _order(trial.searched))
             notes.append(_changed(found, again))
     if len(talks) > 1:
-        model = learned.learned(found)
-        rows["learned, leave one out"] = scored(found, lambda trial: trial.ranked(model(trial)))
-    if others:
-        foreign = learned.transferred(others)
-        rows[_learned_on(name)] = scored(found, lambda trial: trial.ranked(foreign(trial)))
+        rows["learned, leave one out"] = by_order(found, learned.learned(found))
+    if foreign is not None:
+        rows[_learned_on(name)] = by_order(found, foreign)
     notes.append(f"{confirmed} of the questions, asked by `memory.recall(.., k=8)`, gave the same turns in that order.")
     result = _result(name, talks, rows, time.monotonic() - started, {"encoder": encoder}, notes)
     for table in result.tables:

@@ -7,7 +7,7 @@ of this ships: what it gains over the rule of score.py is what training on talks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -42,7 +42,7 @@ def learned(found: Sequence[Trial]) -> Callable[[Trial], Order]:
     return lambda trial: _order(trial.searched, models[trial.talk.name])
 
 
-def transferred(train: Sequence[Trial]) -> Callable[[Trial], Order]:
+def transferred(train: Iterable[Trial]) -> Callable[[Trial], Order]:
     """Ranks any question by a model trained on these, which are of other sets."""
     model = _trained([_example(trial, seed) for seed, trial in enumerate(train)])
     return lambda trial: _order(trial.searched, model)

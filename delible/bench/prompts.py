@@ -15,16 +15,18 @@ from tempfile import TemporaryDirectory
 
 import delible
 from delible.bench import conversations, evidence, ranking
-from delible.bench.evidence import ENCODER, SETS, Trial
+from delible.bench.evidence import ENCODER, SETS, Different, Trial
 from delible.bench.ranking import Scored
 from delible.bench.results import Figure, Result, Table, judged, plain, record, say
 from delible.core.errors import InvalidInput
-from delible.core.records import Hit, Record, Span
+from delible.core.records import Hit, Hits, Record, Span
 from delible.memory import Memory
 from delible.recall.blocks import SHORT, block, quoted
+from delible.recall.recalling import MOST
 from delible.store import reading
 
 SIZES = (500, 1000, 2000, 4000)
+SAMPLE = 50  # questions whose block is also made by `Memory.context`
 OURS, LAST = "Delible", "the last N tokens"
 TARGETS: dict[str, tuple[evidence.Bound, ...]] = {
     "locomo": (
@@ -57,14 +59,28 @@ def records_of(memory: Memory, found: Sequence[Trial]) -> dict[str, dict[str, Re
 
 def made_of(records: Sequence[Record], max_tokens: int, count: Count) -> str:
     """The block of these records, best first; as many are offered as `Memory.context` would recall."""
-    most = max(20, max_tokens // 20)
-    return block([Hit(each, 0.0, {}, Span(each.text, 0, len(each.text))) for each in records[:most]], max_tokens, count)
+    some = records[: offered(max_tokens)]
+    return block([Hit(each, 0.0, {}, Span(each.text, 0, len(each.text))) for each in some], max_tokens, count)
+
+
+def offered(max_tokens: int) -> int:
+    """How many records `Memory.context` recalls for a block of this size."""
+    return min(MOST, max(20, max_tokens // 20))
+
+
+def counted(counter: Count) -> Count:
+    """The same counter, line by line and each line once: no token of an encoder reaches over the end of a line."""
+    line = lru_cache(maxsize=1 << 17)(counter)
+    return lambda text: sum(line(each) for each in text.split("\n") if each)
 
 
 def measured(memory: Memory, found: Sequence[Trial], sizes: Sequence[int] = SIZES) -> dict[str, list[Scored]]:
-    """Of each row and question, for each size: 1 where the whole evidence stands in the block."""
-    # Lines come again in the blocks of other questions and sizes: each is counted once.
-    count = lru_cache(maxsize=1 << 17)(memory._embedding.counter())
+    """Of each row and question, for each size: 1 where the whole evidence stands in the block.
+
+    One recall serves all sizes; a sample is held against `Memory.context`. Raises Different where it gives another.
+    """
+    counter = memory._embedding.counter()
+    count = counted(counter)
     records = records_of(memory, found)
     orders: dict[str, Callable[[Trial], Sequence[str]]] = {
         "BM25, tuned": evidence.by_words,
@@ -72,23 +88,26 @@ def measured(memory: Memory, found: Sequence[Trial], sizes: Sequence[int] = SIZE
         "sentence vectors": evidence.sentence_vectors(memory, found),
         LAST: lambda trial: trial.talk.order[::-1],
     }
-
-    def ours(trial: Trial, size: int) -> str:
-        return memory.context(trial.asked.question, max_tokens=size, count=count, space=trial.space, now=trial.now)
-
-    def figures(trial: Trial, text: Callable[[int], str]) -> dict[str, float]:
-        needed = [records[trial.space][reference] for reference in trial.asked.evidence]
-        texts = {size: text(size) for size in sizes}
-        return {f"inside {size}": float(all(inside(shown, each) for each in needed)) for size, shown in texts.items()}
-
     rows: dict[str, list[Scored]] = {label: [] for label in (OURS, *orders)}
-    for trial in found:
-        rows[OURS].append(_scored(trial, figures(trial, lambda size, trial=trial: ours(trial, size))))  # type: ignore[misc]
+    every = max(1, len(found) // SAMPLE)
+    for number, trial in enumerate(found):
+        needed = [records[trial.space][reference] for reference in trial.asked.evidence]
+        hits = memory.recall(trial.asked.question, k=offered(max(sizes)), space=trial.space, now=trial.now)
+        blocks = {size: block(Hits(hits[: offered(size)], hits.notes), size, count) for size in sizes}
+        rows[OURS].append(_scored(trial, blocks, needed))
+        if number % every == 0:
+            _confirm(memory, trial, blocks, count, counter)
         for label, order in orders.items():
             ranked = [records[trial.space][reference] for reference in order(trial)]
-            made = figures(trial, lambda size, ranked=ranked: made_of(ranked, size, count))  # type: ignore[misc]
-            rows[label].append(_scored(trial, made))
+            rows[label].append(_scored(trial, {size: made_of(ranked, size, count) for size in sizes}, needed))
     return rows
+
+
+def _confirm(memory: Memory, trial: Trial, blocks: dict[int, str], count: Count, counter: Count) -> None:
+    for size, text in blocks.items():
+        given = memory.context(trial.asked.question, size, count, space=trial.space, now=trial.now)
+        if given != text or counter(text) > size:
+            raise Different(f"a prompt of {size} tokens differs from the one that was measured; no figure was recorded")
 
 
 def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER) -> int:
@@ -133,7 +152,8 @@ def figures_of(rows: dict[str, list[Scored]], sizes: Sequence[int] = SIZES) -> d
     return figures
 
 
-def _scored(trial: Trial, figures: dict[str, float]) -> Scored:
+def _scored(trial: Trial, blocks: dict[int, str], needed: Sequence[Record]) -> Scored:
+    figures = {f"inside {size}": float(all(inside(text, each) for each in needed)) for size, text in blocks.items()}
     return Scored(trial.talk.name, trial.asked.category, figures)
 
 

@@ -87,6 +87,22 @@ def test_the_audited_key_is_counted_and_only_new_words_are_asked_again(measured)
                for note in measured[1].notes)  # fmt: skip
 
 
+def test_a_model_of_the_other_sets_has_a_row_only_when_asked_for(data, tmp_path, monkeypatch, measured):
+    assert not any(row[0].startswith("learned on") for row in measured[1].tables[0].rows)
+    monkeypatch.setattr(evidence, "SETS", {"locomo": conversations.locomo, "realtalk": conversations.locomo})
+    run("locomo", data, tmp_path, encoder="hash", transfer=True)
+    result = load("locomo", tmp_path)
+    assert "learned on REALTALK" in [row[0] for row in result.tables[0].rows]
+    assert {"map, transferred", "map, transferred above ours"} <= {target.figure for target in result.targets}
+
+
+def test_the_smallest_chats_are_a_part_of_their_own():
+    talks = [conversations.Talk(str(n), (), ({},) * n, ()) for n in (9, 2, 7, 4, 3, 8)]
+    label, choose = evidence.PARTS["realtalk"]
+    assert label == "five smallest" and sorted(len(talk.turns) for talk in choose(talks)) == [2, 3, 4, 7, 8]
+    assert [talk.name for talk in evidence.PARTS["locomo"][1](talks)] == ["4", "3", "8"]
+
+
 def test_words_of_fts5_rank_the_only_turn_that_has_them_first(asked):
     _, found = asked
     rank = evidence.fts5(found)

@@ -100,12 +100,8 @@ def test_the_answer_is_the_newest_fact_at_the_end_of_the_shortest_way():
     read = context_of(told)
     chad = Target("Bo Lund is a citizen of Chad.", frozenset({"Bo Lund is a citizen of Norway."}))
     born = Target("Ana Sol was born in the city of Bergen.", frozenset({"Ana Sol was born in the city of Oslo."}))
-    assert read.targets == (
-        born,
-        chad,
-        None,
-        chad,
-    )  # nobody wrote Blue Tides; the fact about Cy Ek is newer than chad's
+    # Nobody wrote Blue Tides. The newest fact that says "Chad" is about Cy Ek, whom no question names.
+    assert read.targets == (born, chad, None, chad)
     assert (read.name, read.kind, read.superseded, read.unread) == ("mh_1k", "several hops", 2, 1)
 
 

@@ -53,6 +53,25 @@ def words(text):
     return len(text.split())
 
 
+def test_lines_are_counted_once_and_add_up():
+    asked = []
+
+    def counter(text):
+        asked.append(text)
+        return len(text.split())
+
+    count = prompts.counted(counter)
+    assert (count("two words\n\nthree more words"), count("two words\n"), count("")) == (5, 2, 0)
+    assert asked == ["two words", "three more words"]
+
+
+def test_a_prompt_that_differs_from_the_measured_one_is_no_figure(asked, monkeypatch):
+    memory, found = asked
+    monkeypatch.setattr(type(memory), "context", lambda *_, **__: "another")
+    with pytest.raises(evidence.Different, match="no figure was recorded"):
+        measured(memory, found, sizes=(60,))
+
+
 def test_a_turn_is_inside_where_its_own_line_holds_all_of_it(asked):
     memory, found = asked
     records = prompts.records_of(memory, found)["talk/0"]

@@ -25,7 +25,7 @@ class Given:
 
 
 class Remembering:
-    """An encoder that computes each text's vector once and keeps it in a file: a second store costs no encoding."""
+    """An encoder that keeps each text's vector in a file: what must be left nowhere is looked for by it."""
 
     def __init__(self, encoder: Any, corpus: Any, file: Path):
         self._encoder, self._file = encoder, file
@@ -36,20 +36,13 @@ class Remembering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
 
-    def encode(self, items: Sequence[Any], role: str = "passage") -> Any:
-        """Float32 (N, D)."""
-        rows = [self._places.get(text, -1) if role == "passage" else -1 for text in items]
-        known = [row >= 0 and bool(self._vectors[row].any()) for row in rows]
-        vectors = np.empty((len(items), self._encoder.dimension), np.float32)
-        if not all(known):
-            unknown = [i for i, there in enumerate(known) if not there]
-            vectors[unknown] = self._encoder.encode([items[i] for i in unknown], role)
-        for i, row in enumerate(rows):
-            if known[i]:
-                vectors[i] = self._vectors[row]
-            elif row >= 0:
-                self._vectors[row] = vectors[i]
-        return vectors
+    def late(self, items: Sequence[Any], role: str = "passage") -> Any:
+        """Float32 (N, D), and tokens."""
+        vectors, tokens = self._encoder.late(items, role)
+        for text, vector in zip(items, vectors, strict=True):
+            if role == "passage" and text in self._places:
+                self._vectors[self._places[text]] = vector
+        return vectors, tokens
 
 
 def _zeros(file: Path, shape: tuple[int, int]) -> Any:
