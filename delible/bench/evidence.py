@@ -201,11 +201,14 @@ def _by(looked: Searched, values: NDArray[float32]) -> Order:
 
 
 def sentence_vectors(memory: Memory, found: Sequence[Trial]) -> Callable[[Trial], list[str]]:
-    """Turns by the cosine of the question's vector and theirs as stored: of a long turn that of its best passage."""
+    """Turns by the cosine of the question's vector and theirs as stored: of a long turn the mean of its passages'.
+
+    (BEAM, MAP: mean .476, first passage .474, best passage .411; encoded again as a whole, cut at the window, .500.)
+    """
     encoder = memory._embedding.encoder(memory._embedding.roles()[0])
     questions = encoder.encode([trial.asked.question for trial in found], role="query")
     place = {id(trial): at for at, trial in enumerate(found)}
-    stored: dict[str, tuple[list[int], NDArray[np.intp], NDArray[float32]]] = {}
+    stored: dict[str, tuple[list[int], NDArray[float32]]] = {}
     with memory._store.reading() as connection:
         for space in dict.fromkeys(trial.space for trial in found):
             lines = connection.execute(
@@ -215,12 +218,13 @@ def sentence_vectors(memory: Memory, found: Sequence[Trial]) -> Callable[[Trial]
             ).fetchall()
             rows, of = np.unique([row for row, _ in lines], return_inverse=True)
             values = np.frombuffer(b"".join(value for _, value in lines), "<f2").reshape(len(lines), -1)
-            stored[space] = rows.tolist(), of, values.astype(np.float32)
+            means = np.zeros((len(rows), values.shape[1]), np.float32)
+            np.add.at(means, of, values.astype(np.float32))
+            stored[space] = rows.tolist(), means / np.linalg.norm(means, axis=1, keepdims=True)
 
     def rank(trial: Trial) -> list[str]:
-        rows, of, values = stored[trial.space]
-        cosine = np.full(len(rows), -1, np.float32)
-        np.maximum.at(cosine, of, values @ questions[place[id(trial)]])
+        rows, vectors = stored[trial.space]
+        cosine = vectors @ questions[place[id(trial)]]
         return [trial.reference[rows[at]] for at in np.argsort(-cosine, kind="stable")]
 
     return rank

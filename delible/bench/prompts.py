@@ -47,14 +47,13 @@ def inside(text: str, record: Record) -> bool:
 
 def records_of(memory: Memory, found: Sequence[Trial]) -> dict[str, dict[str, Record]]:
     """The records of each space by reference, in the order of the talk."""
-    spaces = {trial.space: trial for trial in found}
+    told: dict[str, dict[str, Record]] = {}
     with memory._store.reading() as connection:
-        read = {space: reading.records_of(connection, list(trial.reference)) for space, trial in spaces.items()}
-    return {
-        space: {reference: by[reference] for reference in trial.talk.order}
-        for space, trial in spaces.items()
-        for by in ({trial.reference[row]: record for row, record in read[space].items()},)
-    }
+        for trial in {trial.space: trial for trial in found}.values():
+            records = reading.records_of(connection, list(trial.reference))
+            named = {trial.reference[row]: record for row, record in records.items()}
+            told[trial.space] = {reference: named[reference] for reference in trial.talk.order}
+    return told
 
 
 def made_of(records: Sequence[Record], max_tokens: int, count: Count) -> str:
