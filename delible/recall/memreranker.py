@@ -28,6 +28,7 @@ import numpy as np
 from delible.core.errors import InvalidInput, MissingExtra
 from delible.core.records import Hit, Item, Record
 from delible.core.verdicts import Context
+from delible.recall import ranks
 from delible.store.json_objects import opened, parsed
 
 if TYPE_CHECKING:
@@ -539,10 +540,9 @@ def contrasts(y: Array, starts: Rows, neg: int, rng: np.random.Generator) -> tup
 
 def ranking_figures(ranked: ArrayLike, total: int) -> tuple[float, float, float, float]:
     """Average precision, reciprocal rank, NDCG@10, recall of one question, over all `total` relevant, found or not."""
-    ranks = np.flatnonzero(ranked) + 1
-    precision = float((np.arange(1, len(ranks) + 1) / ranks).sum()) / total
-    gain, best = (1 / np.log2(1 + ranks[ranks <= 10])).sum(), (1 / np.log2(1 + np.arange(1, min(total, 10) + 1))).sum()
-    return precision, 1 / float(ranks[0]) if len(ranks) else 0.0, float(gain / best), len(ranks) / total
+    found = np.flatnonzero(ranked) + 1
+    precision, reciprocal = ranks.average_precision(found, total), ranks.reciprocal_rank(found)
+    return precision, reciprocal, ranks.ndcg(found, total), len(found) / total
 
 
 def best_threshold(scores: Array, relevant: Array) -> tuple[float, float]:
