@@ -27,7 +27,8 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last run
 def store(
     call: Call,
     data: Annotated[
-        Path | None, typer.Option("--data", metavar="FOLDER", help="Data sets; default: ../shared/data.")
+        Path | None,
+        typer.Option("--data", metavar="FOLDER", help="As every bench; not read here: texts are made by rule."),
     ] = None,
     out: Out = None,
     scale: Annotated[
