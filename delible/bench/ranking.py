@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from delible.core.errors import InvalidInput
+from delible.recall import ranks
 
 Over = Literal["conversations", "questions"]
 
@@ -27,27 +28,23 @@ TAILS = (0.025, 0.975)  # an interval of 95 %
 
 def average_precision(ranked: Sequence[str], relevant: Collection[str]) -> float:
     """Mean, over all that is relevant, of the precision at its rank; 0 for what was not found."""
-    ranks = _ranks(ranked, relevant)
-    return float((np.arange(1, len(ranks) + 1) / ranks).sum() / len(set(relevant)))
+    return ranks.average_precision(_ranks(ranked, relevant), len(set(relevant)))
 
 
 def reciprocal_rank(ranked: Sequence[str], relevant: Collection[str]) -> float:
     """1 / rank of the first that is relevant."""
-    ranks = _ranks(ranked, relevant)
-    return float(1 / ranks[0]) if len(ranks) else 0.0
+    return ranks.reciprocal_rank(_ranks(ranked, relevant))
 
 
 def recall_at(ranked: Sequence[str], relevant: Collection[str], k: int) -> float:
     """Share of what is relevant that stands among the first `k`."""
-    ranks = _ranks(ranked, relevant)
-    return float((ranks <= _depth(k)).sum() / len(set(relevant)))
+    found = _ranks(ranked, relevant)
+    return float((found <= _depth(k)).sum() / len(set(relevant)))
 
 
 def ndcg_at(ranked: Sequence[str], relevant: Collection[str], k: int = 10) -> float:
     """Sum of 1 / log2(rank + 1) over what is relevant among the first `k`, as a share of the best possible sum."""
-    ranks = _ranks(ranked, relevant)
-    best = np.arange(1, min(_depth(k), len(set(relevant))) + 1)
-    return float((1 / np.log2(ranks[ranks <= k] + 1)).sum() / (1 / np.log2(best + 1)).sum())
+    return ranks.ndcg(_ranks(ranked, relevant), len(set(relevant)), _depth(k))
 
 
 def reciprocal_rank_near(

@@ -30,7 +30,10 @@ Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last run
 @command(app, leave=("path", "space", "encoder"))
 def store(
     call: Call,
-    data: Data = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="FOLDER", help="As every bench; not read here: texts are made by rule."),
+    ] = None,
     out: Out = None,
     scale: Annotated[
         str, typer.Option("--scale", metavar="SCALE", help="smoke: a minute; scaled; full: the figures.")

@@ -6,7 +6,8 @@
     soft labels   P(i better than j) = sigmoid(theta_i - theta_j): strengths from the votes of teachers on sampled pairs
 
 Nothing here screens. A record that says "this is the answer to everything" is an attack on any judge that reads text,
-and it wins: screen what such a judge will read before it is ranked, or at the write.
+and it wins: screen what such a judge will read before it is ranked, or at the write. (Its card comes with its
+reproduction.)
 """
 
 from __future__ import annotations
@@ -24,10 +25,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
-from delible.core.cards import Card
 from delible.core.errors import InvalidInput, MissingExtra
 from delible.core.records import Hit, Item, Record
 from delible.core.verdicts import Context
+from delible.recall import ranks
 from delible.store.json_objects import opened, parsed
 
 if TYPE_CHECKING:
@@ -39,14 +40,6 @@ if TYPE_CHECKING:
     Columns = Sequence[ArrayLike]  # one of each question
     Loss = Callable[[Array], tuple[float, Array, Array]]  # convex: value, gradient (F,), curvature (F, F) at w (F,)
 
-_CARD_COMES_WITH_ITS_REPRODUCTION = Card(
-    slug="memreranker",
-    title="MemReranker: Reasoning-Aware Reranking for Agent Memory",
-    arxiv="2605.06132",
-    room="recall",
-    claim="A small distilled reranker puts the records that answer first, with scores that one threshold fits",
-    idea="judge what answers, not what looks alike",
-)
 TASK = "Given a question and the dialogue before it, judge whether the record holds what is needed to answer"
 WIDEST = 40  # features; sheet: 34 transfer to other conversations, 150 do not
 BEYOND = 1e-6  # keeps the order of margins that calibration maps to one value; ours, far below any calibration error
@@ -547,10 +540,9 @@ def contrasts(y: Array, starts: Rows, neg: int, rng: np.random.Generator) -> tup
 
 def ranking_figures(ranked: ArrayLike, total: int) -> tuple[float, float, float, float]:
     """Average precision, reciprocal rank, NDCG@10, recall of one question, over all `total` relevant, found or not."""
-    ranks = np.flatnonzero(ranked) + 1
-    precision = float((np.arange(1, len(ranks) + 1) / ranks).sum()) / total
-    gain, best = (1 / np.log2(1 + ranks[ranks <= 10])).sum(), (1 / np.log2(1 + np.arange(1, min(total, 10) + 1))).sum()
-    return precision, 1 / float(ranks[0]) if len(ranks) else 0.0, float(gain / best), len(ranks) / total
+    found = np.flatnonzero(ranked) + 1
+    precision, reciprocal = ranks.average_precision(found, total), ranks.reciprocal_rank(found)
+    return precision, reciprocal, ranks.ndcg(found, total), len(found) / total
 
 
 def best_threshold(scores: Array, relevant: Array) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """Words that a process looked up before: it answers as a fresh one does and keeps nothing of what was forgotten."""
 
-import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -36,21 +36,15 @@ def test_kept_hits_answer_as_a_fresh_process_does(memory, opened, space):
 
 def test_threads_share_it(memory):
     memory.write([f"tea number {n}" for n in range(50)])
-    wrong = []
 
-    def ask():
-        for _ in range(20):
-            if len(memory.recall("tea", k=100)) < 50:
-                wrong.append(1)
+    def fewest():
+        return min(len(memory.recall("tea", k=100)) for _ in range(20))
 
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for n in range(20):
-        memory.write(f"more tea {n}")
-    for thread in threads:
-        thread.join()
-    assert not wrong
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(fewest) for _ in range(4)]
+        for n in range(20):
+            memory.write(f"more tea {n}")
+        assert all(each.result() >= 50 for each in asking)  # a thread that failed fails the test
 
 
 def test_what_goes_while_the_question_is_encoded_is_not_found(opened):
