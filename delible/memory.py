@@ -22,7 +22,7 @@ from delible.core.errors import (
     Suppressed,
     UnknownId,
 )
-from delible.core.identity import to_bytes
+from delible.core.identity import from_bytes, to_bytes
 from delible.core.process import this_process
 from delible.core.progress import Progress, silent
 from delible.core.receipts import Preview, Receipt
@@ -37,7 +37,7 @@ from delible.governance.verify import Finding, verify
 from delible.guard import instructions
 from delible.recall import blocks, recalling
 from delible.recall.embedding import Embedding
-from delible.store import holds, ledger, lives, purging, reading, sealing, spaces
+from delible.store import holds, ledger, lives, marking, purging, reading, sealing, spaces
 from delible.store.archive_writing import Exported
 from delible.store.filters import Where, compile_where
 from delible.store.intake import Defaults, Given, When, drafts_of, known_channel
@@ -223,7 +223,7 @@ class Memory:
             hold_reason=old.hold_reason if old.held else None,
             duplicates="keep",
         )
-        return self._remember([draft], [], revises=id)[0]
+        return self._remember([draft], [], revises=old.id)[0]
 
     def _remember(self, drafts: list[Draft], notes: list[str], revises: str | None = None) -> list[Record]:
         outcomes, found = self._put(drafts, revises, alone=True)
@@ -424,7 +424,7 @@ class Memory:
             (row,) = reading.rows_of(connection, [id], self._seen)
             holds.hold(connection, row, reason, holds.BLOCK if block else holds.QUARANTINE, pin)
             verb = "pin" if pin else "block" if block else "hold"
-            seq, _ = ledger.append(connection, self._store.key, self._actor, verb, [to_bytes(id) or b""])
+            seq, _ = ledger.append(connection, self._store.key, self._actor, verb, [reading.id_of(connection, row)])
             holds.recompute(connection, {row}, seq)
             return reading.records_of(connection, [row], self._seen)[row]
 
@@ -433,25 +433,22 @@ class Memory:
         UnknownId."""
         checked(reason, "reason")
         with self._store.writing() as connection:
+            raw = to_bytes(id) or b""
+            whole = from_bytes(raw) if raw else ""  # as it is stored, however it was spelled
             receipt = connection.execute(
-                "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (id if to_bytes(id) else "",)
+                "SELECT json_extract(body, '$.scope') FROM receipts WHERE id = ?", (whole,)
             ).fetchone()
             if receipt and (
                 self._seen in (None, spaces.EVERYTHING) or receipt[0] == erase.scope_digest(self._store.key, self._seen)
             ):
-                gone = connection.execute("DELETE FROM suppressed WHERE receipt = ? RETURNING 1", (id,)).fetchall()
-                ledger.append(
-                    connection,
-                    self._store.key,
-                    self._actor,
-                    "release",
-                    [to_bytes(id) or b""],
-                    counts={"suppressed": len(gone)},
-                )
+                gone = connection.execute("DELETE FROM suppressed WHERE receipt = ? RETURNING 1", (whole,)).fetchall()
+                counts = {"suppressed": len(gone)}
+                ledger.append(connection, self._store.key, self._actor, "release", [raw], counts=counts)
                 return None
             (row,) = reading.rows_of(connection, [id], self._seen)
             rows = holds.release(connection, row, reason)
-            seq, _ = ledger.append(connection, self._store.key, self._actor, "release", [to_bytes(id) or b""])
+            named = [reading.id_of(connection, row)]
+            seq, _ = ledger.append(connection, self._store.key, self._actor, "release", named)
             holds.recompute(connection, rows, seq)
             return reading.records_of(connection, [row], self._seen)[row]
 
@@ -670,10 +667,12 @@ class Memory:
         return verify(self._store, self._carriers, timeout)
 
     def compact(self) -> dict[str, int]:
-        """Rewrite the file without its free pages; bytes before and after. Raises DiskFull."""
+        """Rewrite the file without its free pages, its marks made anew; bytes before and after. Raises DiskFull."""
         self._whole("compacting")
         self._store.refuse_read_only()
         before = self._store.path.stat().st_size
+        marking.renew_all(self._store)
+        self._views.clear()  # they may hold marks that were wrong
         purging.rewrite(self._store)
         purging.cut_log(self._store, self._store.timeout)
         return {"before": before, "after": self._store.path.stat().st_size}

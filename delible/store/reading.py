@@ -135,6 +135,11 @@ def _tail(id: object) -> bytes | None:
     return bytes.fromhex(id) if isinstance(id, str) and _short.fullmatch(id) else None
 
 
+def id_of(connection: apsw.Connection, row: int) -> bytes:
+    """The 16 bytes of a row's id, however short the one was that named it."""
+    return bytes(connection.execute("SELECT id FROM records WHERE row = ?", (row,)).get)
+
+
 def listed(
     connection: apsw.Connection,
     scope: spaces.Scope,

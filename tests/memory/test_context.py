@@ -8,7 +8,7 @@ import pytest
 
 import delible.recall.recalling as recalling
 from delible.core import identity
-from delible.core.errors import UnknownId
+from delible.core.errors import Suppressed, UnknownId
 from delible.core.records import PRIOR_TRUST
 from delible.recall.blocks import header
 
@@ -124,6 +124,31 @@ def test_the_short_id_of_a_block_is_an_id_to_every_verb(memory):
     assert memory.forget(ids=[second], reason="asked").confirmed
     with pytest.raises(UnknownId, match=second):
         memory.get(second)
+
+
+def test_the_ledger_names_the_whole_id_where_a_short_one_was_given(memory):
+    (record,) = memory.write("apple one")
+    short = record.id[-8:]
+    memory.hold(short, reason="odd")
+    memory.hold(short, reason="odd", block=True)
+    memory.hold(short, reason="odd", pin=True)
+    memory.release(short.upper(), reason="fine")
+    newer = memory.revise(short, "apple two")
+    assert memory.preview(ids=short).ids == (record.id, newer.id)
+    memory.forget(ids=short, reason="asked")
+    named = {event.verb: set(event.ids) for event in memory.ledger()}
+    assert all(named[verb] == {record.id} for verb in ("hold", "block", "pin", "release"))
+    assert named["revise"] == {newer.id} and named["erase"] == {record.id, newer.id}
+
+
+def test_the_id_of_a_receipt_may_be_spelled_in_capitals_as_a_records(memory):
+    (record,) = memory.write("Ada was born in Porto in May.")
+    receipt = memory.forget(ids=record.id.upper(), reason="asked")
+    with pytest.raises(Suppressed):
+        memory.write(record.text, channel="tool")
+    assert memory.release(receipt.id.upper(), reason="allowed") is None
+    assert memory.write(record.text, channel="tool")[0].text == record.text
+    assert memory.ledger()[-2].ids == (receipt.id,)
 
 
 def test_a_short_id_is_found_through_its_index(memory):
