@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,12 @@ from delible.core.times import from_micros
 from delible.governance import erase
 from delible.store import erasing, ledger, sealing
 from delible.store.bits import sign_bits
+from delible.store.marking import compared
 from delible.store.sqlite import SQLite
+from delible.store.turns import MARK
 
 BLOCK = 4096  # vectors checked at once
+MARKS = 5000  # made again at most: half a second
 
 
 @dataclass(frozen=True)
@@ -41,6 +45,7 @@ def verify(store: SQLite, carriers: Sequence[Carrier], timeout: float) -> list[F
             ("texts", lambda: _texts(connection, store.key)),
             ("vectors", lambda: _vectors(connection)),
             ("words", lambda: _words(connection)),
+            ("marks", lambda: _marks(connection, store.key)),
             ("lives", lambda: _lives(connection)),
             ("trust", lambda: _trust(connection)),
             ("ledger", lambda: _ledger(connection, store.key)),
@@ -50,7 +55,7 @@ def verify(store: SQLite, carriers: Sequence[Carrier], timeout: float) -> list[F
         for code, check in checks:
             try:
                 findings.append(check())
-            except (apsw.Error, ValueError, TypeError) as error:
+            except (apsw.Error, ValueError, TypeError, AttributeError) as error:
                 findings.append(Finding(code, False, f"could not be checked ({type(error).__name__})", RESTORE))
     return findings
 
@@ -201,6 +206,30 @@ def _words(connection: apsw.Connection) -> Finding:
             "words", False, f"{missing} texts are not in the index of words, {extra} entries belong to nothing", RESTORE
         )
     return Finding("words", True, "every text is in the index of words, and nothing else")
+
+
+def _marks(connection: apsw.Connection, key: bytes) -> Finding:
+    missing = connection.execute(
+        "SELECT count(*) FROM texts t WHERE NOT EXISTS (SELECT 1 FROM turns m WHERE m.row = t.row)"
+    ).get
+    extra = connection.execute(
+        "SELECT count(*) FROM turns m WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = m.row)"
+    ).get
+    wide = connection.execute("SELECT count(*) FROM turns WHERE length(mark) != ?", (MARK.itemsize,)).get
+    count = connection.execute("SELECT count(*) FROM turns").get
+    # A mark costs 0.1 ms to make again: of a large memory every n-th is looked at, others the next time.
+    step = max(1, -(-count // MARKS))
+    looked = list(compared(connection, key, "WHERE r.row % ?1 = ?2", (step, secrets.randbelow(step))))
+    other = sum(known is not None and len(known) == MARK.itemsize and known != made for _, known, made in looked)
+    if missing or extra or wide or other:
+        return Finding(
+            "marks",
+            False,
+            f"{missing} records have no mark, {wide} marks have a wrong width, {other} of {len(looked)} looked at are"
+            f" not what the text gives, {extra} belong to nothing",
+            "make them anew: delible compact",
+        )
+    return Finding("marks", True, f"{count} records have their mark; {len(looked)} were made again and are the same")
 
 
 def _lives(connection: apsw.Connection) -> Finding:

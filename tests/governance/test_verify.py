@@ -3,10 +3,11 @@
 import pytest
 
 from delible.core.errors import SpaceRefused
+from delible.governance import verify
 
 VIOLIN = "Ada keeps the violin of her grandmother in a cedar chest under the stairs."
 TEA = "Bob prefers smoked tea over coffee on rainy mornings in Dublin."
-CODES = ["receipts", "file", "texts", "vectors", "words", "lives", "trust", "ledger", "forgotten", "reads"]
+CODES = ["receipts", "file", "texts", "vectors", "words", "marks", "lives", "trust", "ledger", "forgotten", "reads"]
 
 
 @pytest.fixture
@@ -51,6 +52,10 @@ def test_an_empty_memory_passes(memory):
         ("vectors", "DELETE FROM vectors WHERE row = 1"),
         ("words", "INSERT INTO words(rowid, text, scope) VALUES (77, 'a stray entry', 'x1')"),
         ("words", "DELETE FROM words_docsize WHERE id = 1"),
+        ("marks", "DELETE FROM turns WHERE row = 1"),
+        ("marks", "UPDATE turns SET mark = substr(mark, 2) WHERE row = 1"),
+        ("marks", "UPDATE turns SET mark = (SELECT mark FROM turns WHERE row = 2) WHERE row = 1"),
+        ("marks", "INSERT INTO turns(row, mark) SELECT 99, mark FROM turns WHERE row = 1"),
         ("lives", "INSERT INTO lives(row, since) VALUES (1, 2)"),
         ("lives", "DELETE FROM lives WHERE row = 1"),
         ("lives", "UPDATE records SET key = 'canary-key' WHERE row = 2"),
@@ -70,6 +75,32 @@ def test_a_change_on_disk_is_found_under_its_code_with_advice(memory, ada, sql, 
     found = broken(memory)
     assert code in found and found[code].detail and found[code].advice
     assert not any(word in repr(found) for word in ("violin", "fiddle", "Serafini", "tweet"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM turns WHERE row = 1",
+        "UPDATE turns SET mark = substr(mark, 2) WHERE row = 1",
+        "UPDATE turns SET mark = zeroblob(length(mark)) WHERE row = 1",
+        "INSERT INTO turns(row, mark) SELECT 99, mark FROM turns WHERE row = 1",
+    ],
+)
+def test_marks_that_are_missing_or_wrong_are_made_anew_by_the_command_that_is_advised(memory, ada, sql, change):
+    question = "Where does Canary keep the violin?"
+    before = [(hit.record.id, hit.score) for hit in memory.recall(question)]
+    sql(change)
+    found = broken(memory)
+    assert found.keys() == {"marks"} and "delible compact" in found["marks"].advice
+    memory.compact()
+    assert broken(memory) == {}
+    assert [(hit.record.id, hit.score) for hit in memory.recall(question)] == before
+
+
+def test_of_a_large_memory_some_marks_are_looked_at_and_all_are_counted(memory, ada, sql, monkeypatch):
+    monkeypatch.setattr(verify, "MARKS", 1)
+    (finding,) = (one for one in memory.verify() if one.code == "marks")
+    assert finding.ok and finding.detail == "3 records have their mark; 1 were made again and are the same"
 
 
 def test_two_events_that_were_swapped_are_found(memory, ada, sql):
