@@ -2,13 +2,13 @@
 
 Each talk is written into a space of its own, each question that has evidence is asked there. Ours is what
 `Memory.recall` orders by, which a sample of plain recalls confirms; its parts are then removed in turn, from the very
-candidates that it had. Beside it BM25 as we tune it and as FTS5 has it, sentence vectors alone, and linear models
-trained on the same candidates.
+candidates that it had. Beside it BM25 as we tune it and as FTS5 has it, sentence vectors alone, mem0 over these very
+vectors, and linear models trained on the same candidates.
 """
 
 from __future__ import annotations
 
-import re
+import sys
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
@@ -17,12 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Literal
 
-import apsw
 import numpy as np
 
 import delible
-from delible.bench import conversations, learned, ranking
-from delible.bench.conversations import Asked, Item, Talk
+from delible.bench import conversations, learned, others, ranking
+from delible.bench.conversations import Asked, Talk
+from delible.bench.others import told
 from delible.bench.ranking import Over, Scored
 from delible.bench.results import Figure, Result, Table, judged, plain, record, say
 from delible.core.errors import DelibleError, InvalidInput
@@ -42,7 +42,9 @@ SETS: dict[str, Callable[[Path], tuple[Talk, ...]]] = {
     "realtalk": conversations.realtalk,
     "beam": conversations.beam,
 }
-FIGURES = ("map", "mrr", "recall@5", "recall@10", "ndcg@10", "mrr near")
+FIGURES = ("map", "mrr", "recall@5", "recall@10", "ndcg@10", "mrr near")  # near: two turns either side count as well
+SHOWN = ("MAP", "95 %", "MRR", "R@5", "R@10", "95 %", "NDCG@10", "MRR near")
+OURS, AUDITED, LEFT_OUT = "Delible", "Delible, audited key", "learned, leave one out"
 WITHOUT: dict[str, Callable[[Searched], Order]] = {
     "without inheritance": lambda s: _order(s, inherited=s.candidates.late),
     "without speakers": lambda s: _order(s, Weights(subject=0, another=0, subject_fuse=0)),
@@ -106,6 +108,7 @@ def trials(memory: Memory, talks: Sequence[Talk], categories: Collection[str] | 
     """Write the talks and ask every question that has evidence, of these categories."""
     found: list[Trial] = []
     for number, talk in enumerate(talks):
+        say(f"talk {number + 1} of {len(talks)}: {len(talk.turns):,} turns to write, then questions", sys.stderr)
         space = f"talk/{number}"
         records = memory.write([told(turn) for turn in talk.turns], space=space, duplicates="keep")
         ids = {record.id: str(record.source.reference) for record in records}
@@ -160,12 +163,6 @@ def confirm(memory: Memory, found: Sequence[Trial], sample: int = SAMPLE) -> int
     return len(chosen)
 
 
-def told(turn: Item) -> Item:
-    """A turn with what its photo shows."""
-    caption = turn["meta"].get("caption")
-    return turn | {"text": f"{turn['text']} [photo: {caption}]"} if caption else turn
-
-
 def figures_of(ranked: Sequence[str], trial: Trial) -> dict[str, float]:
     """The figures of one ranking."""
     relevant = trial.asked.evidence
@@ -200,92 +197,45 @@ def _by(looked: Searched, values: NDArray[float32]) -> Order:
     return Order(order, values[order].astype(np.float64), {})
 
 
-def sentence_vectors(memory: Memory, found: Sequence[Trial]) -> Callable[[Trial], list[str]]:
-    """Turns by the cosine of the question's vector and theirs as stored: of a long turn the mean of its passages'.
-
-    (BEAM, MAP: mean .476, first passage .474, best passage .411; encoded again as a whole, cut at the window, .500.)
-    """
-    encoder = memory._embedding.encoder(memory._embedding.roles()[0])
-    questions = encoder.encode([trial.asked.question for trial in found], role="query")
-    place = {id(trial): at for at, trial in enumerate(found)}
-    stored: dict[str, tuple[list[int], NDArray[float32]]] = {}
-    with memory._store.reading() as connection:
-        for space in dict.fromkeys(trial.space for trial in found):
-            lines = connection.execute(
-                "SELECT v.row, v.value FROM vectors v JOIN records r ON r.row = v.row JOIN spaces s ON s.space ="
-                " r.space WHERE s.path = ? ORDER BY v.row, v.part",
-                (space,),
-            ).fetchall()
-            rows, of = np.unique([row for row, _ in lines], return_inverse=True)
-            values = np.frombuffer(b"".join(value for _, value in lines), "<f2").reshape(len(lines), -1)
-            means = np.zeros((len(rows), values.shape[1]), np.float32)
-            np.add.at(means, of, values.astype(np.float32))
-            stored[space] = rows.tolist(), means / np.linalg.norm(means, axis=1, keepdims=True)
-
-    def rank(trial: Trial) -> list[str]:
-        rows, vectors = stored[trial.space]
-        cosine = vectors @ questions[place[id(trial)]]
-        return [trial.reference[rows[at]] for at in np.argsort(-cosine, kind="stable")]
-
-    return rank
-
-
-def fts5(found: Sequence[Trial]) -> Callable[[Trial], list[str]]:
-    """Turns by FTS5's own bm25() over all words of the question."""
-    connection = apsw.Connection(":memory:")
-    tables: dict[int, str] = {}
-    for trial in found:
-        if id(trial.talk) not in tables:
-            name = tables[id(trial.talk)] = f"talk{len(tables)}"
-            connection.execute(f"CREATE VIRTUAL TABLE {name} USING fts5(text)")
-            connection.executemany(
-                f"INSERT INTO {name}(rowid, text) VALUES (?, ?)",
-                [(at, told(turn)["text"]) for at, turn in enumerate(trial.talk.turns)],
-            )
-
-    def rank(trial: Trial) -> list[str]:
-        name = tables[id(trial.talk)]
-        asked = " OR ".join(f'"{word}"' for word in re.findall(r"\w+", trial.asked.question))
-        lines = connection.execute(f"SELECT rowid FROM {name} WHERE {name} MATCH ? ORDER BY rank, rowid", (asked,))
-        order = trial.talk.order
-        return [order[row] for (row,) in lines]
-
-    return rank
-
-
-def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, transfer: bool = False) -> int:
+def run(
+    name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, transfer: bool = False, peers: bool = False
+) -> int:
     """Measure, print, write `out`/<name>.json; 1 when a target is missed.
 
-    `transfer`: also by a model trained on the other sets, which takes as long as they do.
+    `transfer`: also by a model trained on the other sets, which takes as long as they do; `peers`: also by mem0.
     """
     if name not in SETS:
         raise InvalidInput(f"no set {name!r:.40}; one of {', '.join(SETS)}")
     started = time.monotonic()
+    command = others.mem0_command() if peers else None
     data = data or conversations.DATA
     rows: dict[str, list[Scored]] = {}
     notes = [ORIGIN[name]]
     talks = SETS[name](data)
-    others = [other for other in SETS if other != name] if transfer else []
-    foreign = learned.transferred(trial for other in others for trial in _of(other, data, encoder)) if others else None
+    foreign = [other for other in SETS if other != name] if transfer else []
+    model = learned.transferred(trial for other in foreign for trial in _of(other, data, encoder)) if foreign else None
     with TemporaryDirectory() as folder, delible.open(Path(folder) / "talks.mem", encoder=encoder) as memory:
-        found = trials(memory, talks, _categories(name))
+        found = trials(memory, talks, categories_of(name))
         confirmed = confirm(memory, found)
-        rows["Delible"] = by_order(found, lambda trial: _order(trial.searched))
+        rows[OURS] = by_order(found, lambda trial: _order(trial.searched))
         for label, way in WITHOUT.items():
             rows[label] = by_order(found, lambda trial, way=way: way(trial.searched))  # type: ignore[misc]
-        rows["BM25, tuned"] = scored(found, by_words)
-        rows["BM25, FTS5's own"] = scored(found, fts5(found))
-        rows["sentence vectors"] = scored(found, sentence_vectors(memory, found))
+        vectors = others.vectors_of(memory, found)
+        for label, rank in beside(found, vectors, command).items():
+            rows[label] = scored(found, rank)
         if name == "locomo":
             again = audited(memory, conversations.locomo(data, audited=True), found)
-            rows["Delible, audited key"] = by_order(again, lambda trial: _order(trial.searched))
+            rows[AUDITED] = by_order(again, lambda trial: _order(trial.searched))
             notes.append(_changed(found, again))
     if len(talks) > 1:
-        rows["learned, leave one out"] = by_order(found, learned.learned(found))
-    if foreign is not None:
-        rows[_learned_on(name)] = by_order(found, foreign)
+        say("training on all talks but one, for each", sys.stderr)
+        rows[LEFT_OUT] = by_order(found, learned.learned(found))
+    if model is not None:
+        rows[_learned_on(name)] = by_order(found, model)
+    notes += [others.NOTE] if peers else []
     notes.append(f"{confirmed} of the questions, asked by `memory.recall(.., k=8)`, gave the same turns in that order.")
-    result = _result(name, talks, rows, time.monotonic() - started, {"encoder": encoder}, notes)
+    options = {"encoder": encoder, "transfer": transfer, "peers": peers}
+    result = _result(name, talks, rows, time.monotonic() - started, options, notes)
     for table in result.tables:
         say("\n" + plain(table))
     for line in (*result.notes, *(target.line for target in result.targets)):
@@ -295,6 +245,18 @@ def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, 
     return 0 if result.held else 1
 
 
+def beside(
+    found: Sequence[Trial], vectors: others.Vectors, command: Sequence[str] | None
+) -> dict[str, Callable[[Trial], Sequence[str]]]:
+    """Other systems' ways to rank; mem0 only where the `command` that starts its worker is given."""
+    ways: dict[str, Callable[[Trial], Sequence[str]]] = {
+        "BM25, tuned": by_words,
+        "BM25, FTS5's own": others.fts5(found),
+        "sentence vectors": others.sentence_vectors(found, vectors),
+    }
+    return ways | ({"mem0": others.mem0(found, vectors, command)} if command else {})
+
+
 def by_words(trial: Trial) -> list[str]:
     """Turns by BM25 as we tune it."""
     return trial.ranked(_by(trial.searched, trial.searched.candidates.bm25))
@@ -302,10 +264,11 @@ def by_words(trial: Trial) -> list[str]:
 
 def _of(name: str, data: Path, encoder: str) -> list[Trial]:
     with TemporaryDirectory() as folder, delible.open(Path(folder) / "talks.mem", encoder=encoder) as memory:
-        return trials(memory, SETS[name](data), _categories(name))
+        return trials(memory, SETS[name](data), categories_of(name))
 
 
-def _categories(name: str) -> Collection[str] | None:
+def categories_of(name: str) -> Collection[str] | None:
+    """The categories whose questions are asked; None: all."""
     return conversations.SCORED if name == "beam" else None
 
 
@@ -333,46 +296,38 @@ def _result(
     talks: Sequence[Talk],
     rows: dict[str, list[Scored]],
     seconds: float,
-    options: dict[str, str],
+    options: dict[str, object],
     notes: Sequence[str],
 ) -> Result:
-    ours = rows["Delible"]
+    ours = rows[OURS]
+    systems = {label: of for label, of in rows.items() if label not in WITHOUT}
+    parts = {label: rows[label] for label in (OURS, *WITHOUT)}
+    asked = f"{len(ours):,} questions, {len(talks)} talks"
     figures: dict[str, Figure] = {figure: ranking.mean(ours, figure) for figure in FIGURES}
     figures |= _bounds(ours, "conversations")
-    bounds = [*TARGETS[name]]
     tables = [
-        _table("systems", f"{len(ours):,} questions, {len(talks)} talks", rows, "conversations"),
-        Table(
-            "categories",
-            "Ours by category",
-            ("", "n", *FIGURES),
-            tuple(
-                (category, len(of), *(ranking.mean(of, figure) for figure in FIGURES))
-                for category, of in ranking.by_category(ours).items()
-            ),
-        ),
+        _table("systems", asked, systems, "conversations"),
+        _table("parts", f"Ours, a part removed: {asked}", parts, "conversations"),
+        _table("categories", f"Ours by category: {asked}", {OURS: ours} | ranking.by_category(ours), "conversations"),
+        _by_category(rows),
     ]
     if name in PARTS:
         label, choose = PARTS[name]
         chosen = {talk.name for talk in choose(talks)}
         part = {row: [one for one in of if one.conversation in chosen] for row, of in rows.items()}
-        figures |= {f"{figure}, {label}": ranking.mean(part["Delible"], figure) for figure in FIGURES}
-        figures |= {f"{figure}, {label}": value for figure, value in _bounds(part["Delible"], "questions").items()}
-        title = f"The {label} talks, {len(part['Delible']):,} questions"
-        tables.append(_table("part", title, part, "questions"))
-    for key, row in (("learned", "learned, leave one out"), ("transferred", _learned_on(name))):
+        figures |= {f"{figure}, {label}": ranking.mean(part[OURS], figure) for figure in FIGURES}
+        figures |= {f"{figure}, {label}": value for figure, value in _bounds(part[OURS], "questions").items()}
+        tables.append(_table("part", f"The {label} talks, {len(part[OURS]):,} questions", part, "questions"))
+    bounds = [*TARGETS[name]]
+    for key, row in (("learned", LEFT_OUT), ("transferred", _learned_on(name))):
         if row in rows:
-            figures[f"map, {key}"] = ranking.mean(rows[row], "map")
-            figures[f"recall@10, {key}"] = ranking.mean(rows[row], "recall@10")
-            low, high = ranking.paired(rows[row], ours, "map")
-            figures |= {f"map, {key} above ours": ranking.mean(rows[row], "map") - ranking.mean(ours, "map")}
-            figures |= {f"map, {key} above ours low": low, f"map, {key} above ours high": high}
-            bounds.append((f"{row}: above ours", f"map, {key} above ours", ">=", 0.0, ""))
+            figures |= _learned_figures(key, rows[row], ours)
             if bound := LEARNED.get(name, {}).get(key):
                 bounds.append((f"MAP, {row}", f"map, {key}", ">=", bound, ""))
-    if "Delible, audited key" in rows:
-        figures["map, audited"] = ranking.mean(rows["Delible, audited key"], "map")
-        figures["recall@10, audited"] = ranking.mean(rows["Delible, audited key"], "recall@10")
+            bounds.append((f"{row}: above ours", f"map, {key} above ours", ">=", 0.0, ""))
+    if AUDITED in rows:
+        figures["map, audited"] = ranking.mean(rows[AUDITED], "map")
+        figures["recall@10, audited"] = ranking.mean(rows[AUDITED], "recall@10")
     return Result(
         name=name,
         module=__name__,
@@ -386,17 +341,51 @@ def _result(
     )
 
 
+def _learned_figures(key: str, of: Sequence[Scored], ours: Sequence[Scored]) -> dict[str, Figure]:
+    low, high = ranking.paired(of, ours, "map")
+    mean = ranking.mean(of, "map")
+    return {
+        f"map, {key}": mean,
+        f"recall@10, {key}": ranking.mean(of, "recall@10"),
+        f"map, {key} above ours": mean - ranking.mean(ours, "map"),
+        f"map, {key} above ours low": low,
+        f"map, {key} above ours high": high,
+    }
+
+
 def _bounds(of: Sequence[Scored], over: Over) -> dict[str, Figure]:
     found: dict[str, Figure] = {}
-    for figure in ("map", "recall@10"):
+    for figure in FIGURES:
         found[f"{figure} low"], found[f"{figure} high"] = ranking.bootstrap(of, figure, over)
     return found
 
 
 def _table(key: str, title: str, rows: dict[str, list[Scored]], over: Over) -> Table:
-    """A row a system; the interval of its MAP over conversations, or over questions within these."""
+    """A row a system; its intervals over conversations, or over questions within these.
+
+    `to ours`: that of what its MAP lies above ours, where it was asked the same questions.
+    """
     lines: list[tuple[Figure, ...]] = []
     for label, of in rows.items():
-        low, high = ranking.bootstrap(of, "map", over)
-        lines.append((label, *(ranking.mean(of, figure) for figure in FIGURES), f"{low:.3f} to {high:.3f}"))
-    return Table(key, f"{title} (intervals over {over})", ("", *FIGURES, "map, 95 %"), tuple(lines))
+        cells = [f"{ranking.mean(of, figure):.3f}" for figure in FIGURES]
+        for at, figure in ((1, "map"), (5, "recall@10")):
+            cells.insert(at, _span(*ranking.bootstrap(of, figure, over)))
+        same = label not in (OURS, AUDITED) and len(of) == len(rows[OURS])
+        cells.append(_span(*ranking.paired(of, rows[OURS], "map", over), sign="+") if same else "")
+        lines.append((label, len(of), *cells))
+    return Table(key, f"{title} (intervals over {over})", ("", "n", *SHOWN, "to ours"), tuple(lines))
+
+
+def _span(low: float, high: float, sign: str = "") -> str:
+    return f"{low:{sign}.3f} to {high:{sign}.3f}"
+
+
+def _by_category(rows: dict[str, list[Scored]]) -> Table:
+    """MAP of every row by category."""
+    split = {label: ranking.by_category(of) for label, of in rows.items()}
+    categories = [*split[OURS]]
+    lines = [
+        (label, *(f"{ranking.mean(of[each], 'map'):.3f}" if each in of else "" for each in categories))
+        for label, of in split.items()
+    ]
+    return Table("map", "MAP by category", ("", *categories), tuple(lines))

@@ -16,16 +16,13 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 import delible
 from delible.bench import conversations, ranking
 from delible.bench.conversations import Asked, Talk, session
-from delible.bench.evidence import Trial, fts5, told, trials
+from delible.bench.evidence import OURS, Trial, trials
+from delible.bench.others import fts5, sentence_vectors, vectors_of
 from delible.bench.ranking import Scored
 from delible.bench.results import Figure, Result, Table, judged, plain, record, say
-from delible.recall.embedding import spoken
-from delible.recall.encoders import open_encoder
 from delible.recall.score import RULE, ordered
 
 NAME = "longmemeval"
@@ -39,10 +36,11 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
     whole = merged(talks)
     with TemporaryDirectory() as folder, delible.open(Path(folder) / "talks.mem", encoder=encoder) as memory:
         found = trials(memory, [whole])
+        vectors = vectors_of(memory, found)
     rows = {
-        "Delible": scored(found, ours),
+        OURS: scored(found, ours),
         "BM25, FTS5's own": scored(found, fts5(found)),
-        "sentence vectors": scored(found, sentence_vectors(whole, found, encoder)),
+        "sentence vectors": scored(found, sentence_vectors(found, vectors)),
     }
     result = _result(talks, whole, rows, encoder, time.monotonic() - started)
     for table in result.tables:
@@ -100,17 +98,8 @@ def ours(trial: Trial) -> list[str]:
     return trial.ranked(ordered(looked.found, looked.candidates, looked.question.form, RULE))
 
 
-def sentence_vectors(whole: Talk, found: Sequence[Trial], encoder: str) -> Callable[[Trial], list[str]]:
-    """Turns by the cosine of their vector and the question's."""
-    model = open_encoder(encoder)
-    turns = model.encode([spoken(told(turn)["text"], turn.get("author")) for turn in whole.turns])
-    questions = model.encode([trial.asked.question for trial in found], role="query")
-    cosines = {id(trial): turns @ question for trial, question in zip(found, questions, strict=True)}
-    return lambda trial: [whole.order[at] for at in np.argsort(-cosines[id(trial)], kind="stable")]
-
-
 def _result(talks: Sequence[Talk], whole: Talk, rows: dict[str, list[Scored]], encoder: str, seconds: float) -> Result:
-    mine = rows["Delible"]
+    mine = rows[OURS]
     figures: dict[str, Figure] = {"abstained": None}
     for figure in FIGURES:
         low, high = ranking.bootstrap(mine, figure, over="questions")

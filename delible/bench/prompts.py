@@ -7,6 +7,7 @@ program without a memory sends. One counter for all: the encoder's. A turn stand
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -14,8 +15,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import delible
-from delible.bench import conversations, evidence, ranking
-from delible.bench.evidence import ENCODER, SETS, Different, Trial
+from delible.bench import conversations, evidence, others, ranking
+from delible.bench.evidence import ENCODER, OURS, SETS, Different, Trial
 from delible.bench.ranking import Scored
 from delible.bench.results import Figure, Result, Table, judged, plain, record, say
 from delible.core.errors import InvalidInput
@@ -27,12 +28,14 @@ from delible.store import reading
 
 SIZES = (500, 1000, 2000, 4000)
 SAMPLE = 50  # questions whose block is also made by `Memory.context`
-OURS, LAST = "Delible", "the last N tokens"
+LAST = "the last N tokens"
+ABOVE: tuple[evidence.Bound, ...] = tuple(
+    (f"above every other row in {size:,} tokens", f"above others {size}", ">=", 0.0, "") for size in SIZES
+)
 TARGETS: dict[str, tuple[evidence.Bound, ...]] = {
     "locomo": (
         ("whole evidence in 1,000 tokens", "inside 1000", ">=", 0.80, ""),
         ("whole evidence in 2,000 tokens", "inside 2000", ">=", 0.85, ""),
-        *((f"above every other row in {size:,} tokens", f"above others {size}", ">=", 0.0, "") for size in SIZES),
     )
 }
 Count = Callable[[str], int]
@@ -73,23 +76,24 @@ def counted(counter: Count) -> Count:
     return lambda text: sum(line(each) for each in text.split("\n") if each)
 
 
-def measured(memory: Memory, found: Sequence[Trial], sizes: Sequence[int] = SIZES) -> dict[str, list[Scored]]:
+def measured(
+    memory: Memory, found: Sequence[Trial], sizes: Sequence[int] = SIZES, command: Sequence[str] | None = None
+) -> dict[str, list[Scored]]:
     """Of each row and question, for each size: 1 where the whole evidence stands in the block.
 
     One recall serves all sizes; a sample is held against `Memory.context`. Raises Different where it gives another.
+    `command`: as of `evidence.beside`.
     """
     counter = memory._embedding.counter()
     count = counted(counter)
     records = records_of(memory, found)
-    orders: dict[str, Callable[[Trial], Sequence[str]]] = {
-        "BM25, tuned": evidence.by_words,
-        "BM25, FTS5's own": evidence.fts5(found),
-        "sentence vectors": evidence.sentence_vectors(memory, found),
-        LAST: lambda trial: trial.talk.order[::-1],
-    }
+    orders = evidence.beside(found, others.vectors_of(memory, found), command)
+    orders[LAST] = lambda trial: trial.talk.order[::-1]
     rows: dict[str, list[Scored]] = {label: [] for label in (OURS, *orders)}
     every = max(1, len(found) // SAMPLE)
     for number, trial in enumerate(found):
+        if number % 100 == 0:
+            say(f"{number:,} of {len(found):,} prompts made", sys.stderr)
         needed = [records[trial.space][reference] for reference in trial.asked.evidence]
         hits = memory.recall(trial.asked.question, k=offered(max(sizes)), space=trial.space, now=trial.now)
         blocks = {size: block(Hits(hits[: offered(size)], hits.notes), size, count) for size in sizes}
@@ -109,26 +113,38 @@ def _confirm(memory: Memory, trial: Trial, blocks: dict[int, str], count: Count,
             raise Different(f"a prompt of {size} tokens differs from the one that was measured; no figure was recorded")
 
 
-def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER) -> int:
-    """Measure, print, write `out`/prompts.json (LoCoMo) or prompts-<name>.json; 1 when a target is missed."""
+def named(name: str) -> str:
+    """The result of a set."""
+    return "prompts" if name == "locomo" else f"prompts-{name}"
+
+
+def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, peers: bool = False) -> int:
+    """Measure, print, write `out`/prompts.json (LoCoMo) or prompts-<name>.json; 1 when a target is missed.
+
+    `peers`: also the blocks of mem0's order.
+    """
     if name not in SETS:
         raise InvalidInput(f"no set {name!r:.40}; one of {', '.join(SETS)}")
     started = time.monotonic()
+    command = others.mem0_command() if peers else None
     talks = SETS[name](data or conversations.DATA)
     with TemporaryDirectory() as folder, delible.open(Path(folder) / "talks.mem", encoder=encoder) as memory:
-        found = evidence.trials(memory, talks, conversations.SCORED if name == "beam" else None)
-        rows = measured(memory, found)
+        found = evidence.trials(memory, talks, evidence.categories_of(name))
+        rows = measured(memory, found, command=command)
     figures = figures_of(rows)
     result = Result(
-        name="prompts" if name == "locomo" else f"prompts-{name}",
+        name=named(name),
         module=__name__,
         figures=figures,
         n={"conversations": len(talks), "turns": sum(len(talk.turns) for talk in talks), "questions": len(found)},
-        options={"encoder": encoder, "set": name},
+        options={"encoder": encoder, "set": name, "peers": peers},
         seconds=time.monotonic() - started,
-        targets=tuple(judged(TARGETS.get(name, ()), figures)),
+        targets=tuple(judged((*TARGETS.get(name, ()), *ABOVE), figures)),
         tables=(_table(rows, len(found)),),
-        notes=("Tokens are the encoder's own. A block shows days, speakers and ids too: they count.",),
+        notes=(
+            "Tokens are the encoder's own. A block shows days, speakers and ids too: they count.",
+            *([others.NOTE] if peers else []),
+        ),
     )
     say("\n" + plain(result.tables[0]))
     for line in (*result.notes, *(target.line for target in result.targets)):
@@ -157,9 +173,13 @@ def _scored(trial: Trial, blocks: dict[int, str], needed: Sequence[Record]) -> S
 
 
 def _table(rows: dict[str, list[Scored]], questions: int) -> Table:
-    lines: list[tuple[Figure, ...]] = [
-        (label, *(ranking.mean(of, f"inside {size}") for size in SIZES)) for label, of in rows.items()
-    ]
+    lines: list[tuple[Figure, ...]] = []
+    for label, of in rows.items():
+        names = [f"inside {size}" for size in SIZES]
+        lines.append((label, *(f"{ranking.mean(of, name):.3f}" for name in names)))
+        if label == OURS:
+            spans = [ranking.bootstrap(of, name) for name in names]
+            lines.append(("its 95 % over conversations", *(f"{low:.3f} to {high:.3f}" for low, high in spans)))
     return Table(
         "inside",
         f"Share of {questions:,} questions whose whole evidence stands in a block of N tokens",

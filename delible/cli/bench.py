@@ -24,6 +24,8 @@ Out = Annotated[
     Path | None, typer.Option("--out", metavar="FOLDER", help="Where the figures go; default: beside the benches.")
 ]
 Data = Annotated[Path | None, typer.Option("--data", metavar="FOLDER", help="Data sets; default: ../shared/data.")]
+Transfer = Annotated[bool, typer.Option("--transfer", help="Also a ranker trained on the other sets.")]
+Mem0 = Annotated[bool, typer.Option("--peers/--no-peers", help="Also mem0, with the same vectors.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on where the last run stopped.")]
 
 
@@ -62,21 +64,37 @@ def crash(
 
 
 @command(app, leave=("path", "space", "encoder"))
-def locomo(call: Call, data: Data = None, out: Out = None) -> None:
+def locomo(call: Call, data: Data = None, out: Out = None, transfer: Transfer = False, peers: Mem0 = False) -> None:
     """Evidence found in LoCoMo's talks of two people."""
-    _evidence(call, "locomo", data, out)
+    _evidence(call, "locomo", data, out, transfer, peers)
 
 
 @command(app, leave=("path", "space", "encoder"))
-def realtalk(call: Call, data: Data = None, out: Out = None) -> None:
+def realtalk(call: Call, data: Data = None, out: Out = None, transfer: Transfer = False, peers: Mem0 = False) -> None:
     """Evidence found in REALTALK's chats of real people."""
-    _evidence(call, "realtalk", data, out)
+    _evidence(call, "realtalk", data, out, transfer, peers)
 
 
 @command(app, leave=("path", "space", "encoder"))
-def beam(call: Call, data: Data = None, out: Out = None) -> None:
+def beam(call: Call, data: Data = None, out: Out = None, transfer: Transfer = False, peers: Mem0 = False) -> None:
     """Evidence found in BEAM's long chats with an assistant."""
-    _evidence(call, "beam", data, out)
+    _evidence(call, "beam", data, out, transfer, peers)
+
+
+@command(app, leave=("path", "space", "encoder"))
+def prompts(
+    call: Call,
+    data: Data = None,
+    out: Out = None,
+    name: Annotated[
+        str, typer.Option("--set", metavar="SET", help="Whose questions: locomo, realtalk or beam.")
+    ] = "locomo",
+    peers: Mem0 = False,
+) -> None:
+    """Whole evidence inside a prompt of N tokens."""
+    from delible.bench.prompts import named, run
+
+    _measured(call, named(name), out, lambda: run(name, data, out, peers=peers))
 
 
 @command(app, leave=("path", "space", "encoder"))
@@ -103,10 +121,10 @@ def memorybank(call: Call, data: Data = None, out: Out = None) -> None:
     _measured(call, "memorybank", out, lambda: run(data, out))
 
 
-def _evidence(call: Call, name: str, data: Path | None, out: Path | None) -> None:
+def _evidence(call: Call, name: str, data: Path | None, out: Path | None, transfer: bool, peers: bool) -> None:
     from delible.bench.evidence import run
 
-    _measured(call, name, out, lambda: run(name, data, out))
+    _measured(call, name, out, lambda: run(name, data, out, transfer=transfer, peers=peers))
 
 
 def _measured(call: Call, name: str, out: Path | None, run: Callable[[], int]) -> None:

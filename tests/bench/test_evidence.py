@@ -62,12 +62,38 @@ def asked(data, tmp_path):
         yield memory, evidence.trials(memory, conversations.locomo(data))
 
 
+BESIDE = ["BM25, tuned", "BM25, FTS5's own", "sentence vectors"]
+
+
+def labels(table):
+    assert {len(row) for row in table.rows} == {len(table.columns)}
+    return [row[0] for row in table.rows]
+
+
 def test_every_way_to_rank_has_a_row(measured):
-    rows = [row[0] for row in measured[1].tables[0].rows]
-    assert rows[0] == "Delible" and set(evidence.WITHOUT) < set(rows)
-    others = {"BM25, tuned", "BM25, FTS5's own", "sentence vectors", "Delible, audited key", "learned, leave one out"}
-    assert others < set(rows)
-    assert len(measured[1].tables[0].rows[0]) == len(measured[1].tables[0].columns)
+    tables = {table.key: table for table in measured[1].tables}
+    assert labels(tables["systems"]) == ["Delible", *BESIDE, "Delible, audited key", "learned, leave one out"]
+    assert labels(tables["parts"]) == ["Delible", *evidence.WITHOUT]
+    assert labels(tables["categories"]) == ["Delible", "multi-hop", "single-hop"]
+    assert [row[1] for row in tables["categories"].rows] == [6, 2, 4]
+    both = {*labels(tables["systems"]), *labels(tables["parts"])}
+    assert set(labels(tables["map"])) == set(labels(tables["part"])) == both
+    assert tables["map"].columns == ("", "multi-hop", "single-hop")
+
+
+def test_each_row_has_intervals_and_how_far_it_lies_from_ours(measured):
+    result = measured[1]
+    tables = {table.key: table for table in result.tables}
+    ours, words, *_, audited, learned = (
+        dict(zip(tables["systems"].columns, row, strict=True)) for row in tables["systems"].rows
+    )
+    assert ours["MAP"] == f"{result.figures['map']:.3f}" and ours["to ours"] == ""
+    assert " to " in words["95 %"] and words["to ours"].count("+") + words["to ours"].count("-") == 2
+    assert learned["to ours"] and not audited["to ours"]  # the audited key asks other questions
+    assert "over conversations" in tables["systems"].title and "over questions" in tables["part"].title
+    for name in evidence.FIGURES:
+        assert result.figures[f"{name} low"] <= result.figures[name] <= result.figures[f"{name} high"]
+        assert f"{name} low, last three" in result.figures
 
 
 def test_targets_are_judged_on_the_last_talks_and_the_code_is_the_exit_code(measured):
@@ -88,7 +114,7 @@ def test_the_audited_key_is_counted_and_only_new_words_are_asked_again(measured)
 
 
 def test_a_model_of_the_other_sets_has_a_row_only_when_asked_for(data, tmp_path, monkeypatch, measured):
-    assert not any(row[0].startswith("learned on") for row in measured[1].tables[0].rows)
+    assert not any(label.startswith("learned on") for label in labels(measured[1].tables[0]))
     monkeypatch.setattr(evidence, "SETS", {"locomo": conversations.locomo, "realtalk": conversations.locomo})
     run("locomo", data, tmp_path, encoder="hash", transfer=True)
     result = load("locomo", tmp_path)
@@ -101,18 +127,6 @@ def test_the_smallest_chats_are_a_part_of_their_own():
     label, choose = evidence.PARTS["realtalk"]
     assert label == "five smallest" and sorted(len(talk.turns) for talk in choose(talks)) == [2, 3, 4, 7, 8]
     assert [talk.name for talk in evidence.PARTS["locomo"][1](talks)] == ["4", "3", "8"]
-
-
-def test_words_of_fts5_rank_the_only_turn_that_has_them_first(asked):
-    _, found = asked
-    rank = evidence.fts5(found)
-    assert rank(found[2])[:1] == ["D1:9"] and evidence.figures_of(rank(found[2]), found[2])["map"] == 1
-
-
-def test_sentence_vectors_rank_every_turn_once(asked):
-    memory, found = asked
-    ranked = evidence.sentence_vectors(memory, found)(found[0])
-    assert sorted(ranked) == sorted(found[0].talk.order) and ranked[0] in ("D1:1", "D1:3")
 
 
 def test_what_was_measured_is_what_a_user_gets(asked):

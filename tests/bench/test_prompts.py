@@ -104,10 +104,12 @@ def test_a_run_prints_and_records_a_row_for_each_way_to_fill_a_prompt(data, tmp_
     code = run("locomo", data, tmp_path, encoder="hash")
     result = load("prompts", tmp_path)
     rows = [row[0] for row in result.tables[0].rows]
-    assert rows == [OURS, "BM25, tuned", "BM25, FTS5's own", "sentence vectors", LAST]
+    beside = ["BM25, tuned", "BM25, FTS5's own", "sentence vectors"]
+    assert rows == [OURS, "its 95 % over conversations", *beside, LAST]
     assert result.tables[0].columns == ("", "500", "1,000", "2,000", "4,000") and result.n["questions"] == 3
     assert len(result.targets) == 6 and code == (0 if result.held else 1)
-    assert "the last N tokens" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "the last N tokens" in shown.out and "0 of 3 prompts made" in shown.err
 
 
 def test_missing_data_and_an_unknown_set_are_refused(tmp_path):

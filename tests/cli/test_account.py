@@ -102,3 +102,16 @@ def test_the_encoder_is_shown_and_can_be_changed(shell):
 @pytest.mark.parametrize("command", ["store", "crash"])
 def test_the_benches_have_their_help(shell, command):
     assert "--resume" in shell("bench", command, "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("command", "options"),
+    [(name, {"--data", "--transfer", "--peers"}) for name in ("locomo", "realtalk", "beam")]
+    + [("prompts", {"--data", "--set", "--peers"})],
+)
+def test_the_benches_of_evidence_say_what_else_they_measure(shell, command, options):
+    assert options <= set(shell("bench", command, "--help").stdout.split())
+
+
+def test_prompts_of_an_unknown_set_are_refused(shell):
+    assert "no set 'atlantis'" in shell("bench", "prompts", "--set", "atlantis", code=2).stderr

@@ -54,9 +54,15 @@ class System:
 
     def recall(self, space: str, question: str, k: int) -> list[str]:
         """Texts of the hits, best first."""
-        return [
-            found["memory"] for found in self.memory.search(question, top_k=k, filters={"user_id": space})["results"]
-        ]
+        return [found["memory"] for found in self._found(space, question, k)]
+
+    def ranked(self, space: str, question: str, k: int) -> list[str]:
+        """Ids of the hits, best first."""
+        return [found["id"] for found in self._found(space, question, k)]
+
+    def _found(self, space: str, question: str, k: int) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.memory.search(question, top_k=k, filters={"user_id": space})["results"]
+        return found
 
     def forget(self, ids: list[str]) -> bool:
         """Deleted; it confirms nothing."""

@@ -4,6 +4,7 @@
     {"do": "fill", "start": 0, "stop": 1000, "spaces": 1}            > {"done": 500} .. {"ok": true, "seconds": ..}
     {"do": "write", "rows": [..], "spaces": 1, "paired": path}       > {"ok": true, "seconds": [..], "bare": [..]}
     {"do": "recall", "rows": [..], "spaces": 1, "k": 8}              > {"ok": true, "seconds": [..], "found": 0.98}
+    {"do": "rank", "rows": [..], "k": 500}                           > {"done": 1} .. {"ok": true, "ranked": [[..], ..]}
     {"do": "forget", "rows": [..], "together": false}                > {"ok": true, "seconds": [..], "confirmed": 5}
     {"do": "memory"} {"do": "close"}
 
@@ -141,6 +142,15 @@ class Worker:
             seconds.append(time.perf_counter() - before)
             found += self.corpus.text(row) in texts
         return {"seconds": seconds, "found": found / max(len(rows), 1)}
+
+    def rank(self, rows: list[int], k: int) -> dict[str, Any]:
+        """For each row's question the k best rows of the first space, best first."""
+        row_of = {id: row for row, id in self.ids.items()}
+        ranked = []
+        for row in rows:
+            ranked.append([row_of[id] for id in self.system.ranked(_space(0), self.corpus.question(row), k)])
+            _say({"done": len(ranked)})
+        return {"ranked": ranked}
 
     def forget(self, rows: list[int], together: bool = False) -> dict[str, Any]:
         """Delete rows, one by one or in one call; confirmed: how many calls the system itself confirmed."""
