@@ -664,7 +664,7 @@ class Memory:
         to do."""
         self._whole("verify")
         self._reads.flush()
-        return verify(self._store, self._carriers, timeout)
+        return verify(self._store, self._carriers, timeout, self._embedding.without_tokens())
 
     def compact(self) -> dict[str, int]:
         """Rewrite the file without its free pages, its marks made anew; bytes before and after. Raises DiskFull."""

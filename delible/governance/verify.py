@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import secrets
-import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import apsw
-import numpy as np
 
 from delible.core.errors import DelibleError
 from delible.core.identity import from_bytes
@@ -16,13 +14,11 @@ from delible.core.process import runs
 from delible.core.shapes import Carrier
 from delible.core.times import from_micros
 from delible.governance import erase
-from delible.store import erasing, ledger, sealing
-from delible.store.bits import sign_bits
+from delible.store import encoders, erasing, ledger, sealing
 from delible.store.marking import compared
 from delible.store.sqlite import SQLite
 from delible.store.turns import MARK
 
-BLOCK = 4096  # vectors checked at once
 MARKS = 5000  # made again at most: half a second
 
 
@@ -36,14 +32,17 @@ class Finding:
     advice: str = ""
 
 
-def verify(store: SQLite, carriers: Sequence[Carrier], timeout: float) -> list[Finding]:
-    """Every check once, in this order; a check that cannot run is a finding that does not hold."""
+def verify(store: SQLite, carriers: Sequence[Carrier], timeout: float, tokenless: int = 0) -> list[Finding]:
+    """Every check once, in this order; a check that cannot run is a finding that does not hold.
+
+    `tokenless`: records whose vectors lack the tokens that the folder's encoder could give; only told.
+    """
     findings = [_receipts(store, carriers, timeout)]
     with store.reading() as connection:
         checks: tuple[tuple[str, Callable[[], Finding]], ...] = (
             ("file", lambda: _file(connection)),
             ("texts", lambda: _texts(connection, store.key)),
-            ("vectors", lambda: _vectors(connection)),
+            ("vectors", lambda: _vectors(connection, tokenless)),
             ("words", lambda: _words(connection)),
             ("marks", lambda: _marks(connection, store.key)),
             ("lives", lambda: _lives(connection)),
@@ -134,61 +133,32 @@ def _texts(connection: apsw.Connection, key: bytes) -> Finding:
     return Finding("texts", True, f"{count} texts match their sums")
 
 
-def _vectors(connection: apsw.Connection) -> Finding:
-    bad = count = 0
-    for encoder, dimension in connection.execute("SELECT encoder, dimension FROM encoders").fetchall():
-        lines = connection.execute(
-            "SELECT v.value, v.checksum, b.bits FROM vectors v LEFT JOIN bits b ON b.vector = v.vector WHERE"
-            " v.encoder = ?",
-            (encoder,),
-        )
-        for block in _blocks(lines):
-            count += len(block)
-            whole = [
-                line
-                for line in block
-                if len(line[0]) == 2 * dimension and zlib.crc32(line[0]) == line[1] and line[2] is not None
-            ]
-            bad += len(block) - len(whole)
-            if whole:
-                X = (
-                    np.frombuffer(b"".join(value for value, _, _ in whole), "<f2")
-                    .reshape(len(whole), dimension)
-                    .astype(np.float32)
-                )
-                made = sign_bits(X)
-                kept = np.frombuffer(b"".join(bits for _, _, bits in whole), np.uint8).reshape(len(whole), -1)
-                # The stored value is rounded to float16: a coordinate next to zero may have turned over, no more.
-                bad += (
-                    int((np.bitwise_count(made ^ kept).sum(axis=1) > 8).sum())
-                    if made.shape == kept.shape
-                    else len(whole)
-                )
+def _vectors(connection: apsw.Connection, tokenless: int) -> Finding:
+    seen = [
+        encoders.checked(connection, number, dimension)
+        for number, dimension in connection.execute("SELECT encoder, dimension FROM encoders").fetchall()
+    ]
+    count, bad, tokens = (
+        sum(one.total for one in seen),
+        sum(len(one.rows) for one in seen),
+        sum(len(one.tokens) for one in seen),
+    )
     orphans = connection.execute(
         "SELECT count(*) FROM vectors v WHERE NOT EXISTS (SELECT 1 FROM texts t WHERE t.row = v.row)"
     ).get
     orphans += connection.execute(
         "SELECT count(*) FROM bits b WHERE NOT EXISTS (SELECT 1 FROM vectors v WHERE v.vector = b.vector)"
     ).get
-    if bad or orphans:
+    if bad or tokens or orphans:
         return Finding(
             "vectors",
             False,
-            f"{bad} of {count} vectors do not match their sum or bits, {orphans} belong to nothing",
-            "embed again: delible encoder use SPEC",
+            f"{bad} of {count} vectors do not match their sum or bits, {tokens} have tokens of a wrong width, {orphans}"
+            " belong to nothing",
+            "mend them: delible encoder use SPEC, with the SPEC that delible encoder names",
         )
-    return Finding("vectors", True, f"{count} vectors match their sums and bits")
-
-
-def _blocks(lines: Iterator[tuple[bytes, int, bytes]]) -> Iterator[list[tuple[bytes, int, bytes]]]:
-    block: list[tuple[bytes, int, bytes]] = []
-    for line in lines:
-        block.append(line)
-        if len(block) == BLOCK:
-            yield block
-            block = []
-    if block:
-        yield block
+    left = f"; {tokenless} records have no tokens yet, make them: delible encoder use SPEC" if tokenless else ""
+    return Finding("vectors", True, f"{count} vectors match their sums and bits{left}")
 
 
 def _words(connection: apsw.Connection) -> Finding:

@@ -190,6 +190,8 @@ class Embedding:
             with self._store.reading() as connection:
                 left = encoders.count_without_vectors(connection, coming.number)
             found["changing_to"] = {"name": coming.name, "version": coming.version, "records_left": left}
+        if left := self.without_tokens():
+            found["records_without_tokens"] = left
         return found
 
     def question(self, text: str, known: Known) -> tuple[NDArray[float32], Tokens | None]:
@@ -204,7 +206,8 @@ class Embedding:
     def change(self, spec: str | Encoder, actor: str, progress: Progress = silent) -> int:
         """Re-embed every record with another model; recall stays on the old one until the last has its new vector.
 
-        Killed in the middle, the next call goes on. The number of records that got new vectors.
+        Killed in the middle, the next call goes on. With the folder's own model, only what is missing or damaged is
+        made. The number of records that got new vectors or tokens.
         """
         encoder = open_encoder(spec, threads=self._threads) if isinstance(spec, str) else open_encoder(spec)
         name = spec if isinstance(spec, str) else encoder.name
@@ -216,7 +219,7 @@ class Embedding:
             encoders.use(connection, "encoder_next", None if same else number)
         if same:
             self._drop_others()
-            return 0
+            return self._mend(encoder, number, actor, progress)
         self._open[name] = encoder
         done = 0
         while True:
@@ -225,9 +228,57 @@ class Embedding:
                 return done
 
     def fill(self, progress: Progress = silent) -> int:
-        """Give vectors of the folder's encoder to records that came without (by an archive); how many."""
+        """Give vectors and tokens of the folder's encoder to records that came without (by an archive, or from an
+        older schema); how many."""
         own, _ = self.roles()
-        return 0 if own is None else self._catch_up(self.encoder(own), own.number, progress)
+        return 0 if own is None else self._complete(self.encoder(own), own.number, progress)
+
+    def _complete(self, encoder: Encoder, number: int, progress: Progress) -> int:
+        return self._catch_up(encoder, number, progress) + self._give_tokens(encoder, number, progress)
+
+    def _mend(self, encoder: Encoder, number: int, actor: str, progress: Progress) -> int:
+        """Make anew what is missing or damaged of the folder's own vectors; of how many records."""
+        with self._store.reading() as connection:
+            found = encoders.checked(connection, number, encoder.dimension)
+        with self._store.writing() as connection:
+            encoders.drop_damaged(connection, number, found)
+        done = self._complete(encoder, number, progress)
+        if done:
+            with self._store.writing() as connection:
+                ledger.append(connection, self._store.key, actor, "re-embed", counts={"records": done})
+        return done
+
+    def without_tokens(self) -> int:
+        """How many records have vectors without tokens, though the folder's encoder could give them."""
+        own, _ = self.roles()
+        try:
+            if own is None or getattr(self.encoder(own), "late", None) is None:
+                return 0
+        except DelibleError:  # whoever only looks needs no encoder
+            return 0
+        with self._store.reading() as connection:
+            return encoders.count_without_tokens(connection, own.number)
+
+    def _give_tokens(self, encoder: Encoder, number: int, progress: Progress) -> int:
+        """Make the tokens of vectors that have none, group by group; of how many records."""
+        if getattr(encoder, "late", None) is None:
+            return 0
+        rows: set[int] = set()
+        after = 0
+        with self._store.reading() as connection:
+            total = encoders.count_without_tokens(connection, number)
+        while True:
+            with self._store.reading() as connection:
+                todo = encoders.without_tokens(connection, number, after, BATCH)
+            if not todo:
+                return len(rows)
+            _, tokens = embedded(encoder, [(each.text, each.author) for each in todo])
+            with self._store.writing() as connection:
+                for each, made in zip(todo, tokens or (), strict=True):
+                    encoders.give_tokens(connection, each.vector, made)
+            rows.update(each.row for each in todo)
+            after = todo[-1].vector
+            progress("making tokens", len(rows), total)
 
     def _catch_up(self, encoder: Encoder, number: int, progress: Progress) -> int:
         """Embed all records that lack a vector of this encoder, group by group; how many there were."""

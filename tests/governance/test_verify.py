@@ -50,6 +50,7 @@ def test_an_empty_memory_passes(memory):
         ("vectors", "UPDATE bits SET bits = CAST(x'ffffffffffffffff' || substr(bits, 9) AS BLOB) WHERE row = 1"),
         ("vectors", "DELETE FROM bits WHERE row = 1"),
         ("vectors", "DELETE FROM vectors WHERE row = 1"),
+        ("vectors", "UPDATE vectors SET tokens = substr(tokens, 2) WHERE row = 1"),
         ("words", "INSERT INTO words(rowid, text, scope) VALUES (77, 'a stray entry', 'x1')"),
         ("words", "DELETE FROM words_docsize WHERE id = 1"),
         ("marks", "DELETE FROM turns WHERE row = 1"),
@@ -95,6 +96,43 @@ def test_marks_that_are_missing_or_wrong_are_made_anew_by_the_command_that_is_ad
     memory.compact()
     assert broken(memory) == {}
     assert [(hit.record.id, hit.score) for hit in memory.recall(question)] == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE vectors SET value = CAST(x'ff' || substr(value, 2) AS BLOB) WHERE row = 1",
+        "UPDATE vectors SET value = substr(value, 3) WHERE row = 1",
+        "UPDATE bits SET bits = zeroblob(length(bits)) WHERE row = 1",
+        "UPDATE vectors SET tokens = substr(tokens, 2) WHERE row = 1",
+        "UPDATE vectors SET tokens = NULL",
+        "DELETE FROM bits WHERE row = 1",
+        "DELETE FROM vectors WHERE row = 1",
+        "DELETE FROM bits; DELETE FROM vectors",
+        "INSERT INTO bits(vector, encoder, row, part, bits) SELECT 99, encoder, 99, 0, bits FROM bits WHERE row = 1",
+    ],
+)
+def test_vectors_that_are_missing_or_wrong_are_made_anew_with_the_encoder_that_the_folder_has(memory, ada, sql, change):
+
+    def scores():
+        return [(hit.record.id, round(hit.score, 5)) for hit in memory.recall("Where does Canary keep the violin?")]
+
+    before = scores()
+    sql(change)
+    found = broken(memory)
+    assert found.keys() <= {"vectors"} and all("delible encoder use" in one.advice for one in found.values())
+    assert memory.reembed("hash") == (memory.ledger()[-1].counts["records"] if "99" not in change else 0)
+    assert broken(memory) == {}
+    assert len(before) == 3 and scores() == before
+    assert memory.reembed("hash") == 0, "what is whole is left alone"
+
+
+def test_vectors_without_tokens_are_told_with_what_makes_them(memory, ada, sql):
+    sql("UPDATE vectors SET tokens = NULL WHERE row < 3")
+    (finding,) = (one for one in memory.verify() if one.code == "vectors")
+    assert finding.ok and "; 2 records have no tokens yet" in finding.detail and "encoder use" in finding.detail
+    assert memory.encoder()["records_without_tokens"] == 2
+    assert memory.reembed("hash") == 2 and "records_without_tokens" not in memory.encoder()
 
 
 def test_of_a_large_memory_some_marks_are_looked_at_and_all_are_counted(memory, ada, sql, monkeypatch):

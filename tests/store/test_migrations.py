@@ -3,6 +3,7 @@ steps here are made up: in schema 0 vectors had no checksums, in schema -1 nobod
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,9 @@ import apsw
 import numpy as np
 import pytest
 
+import delible
 from delible.core.errors import CorruptStore, DiskFull, NewerSchema, ReadOnlyStore, StoreLocked
+from delible.core.identity import to_bytes
 from delible.store import encoders, migrations, schema
 from delible.store.migrations import MIGRATIONS, Migration, estimate, is_pending, migrate
 from delible.store.sqlite import SQLite
@@ -21,6 +24,10 @@ from delible.store.words import count_tokens
 from delible.store.writing import Draft, Embedded, write
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = ROOT / "tests" / "folders"
+sys.path.insert(0, str(FOLDERS))
+from make import written  # noqa: E402  the same memory, as the present schema has it
+
 SECRET = "the canary sings at seven in Zanzibar"
 
 
@@ -289,3 +296,62 @@ def test_a_read_only_folder_is_not_migrated(old, monkeypatch):
     monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write anywhere
     with pytest.raises(ReadOnlyStore):
         migrate(old, migrations=STEPS)
+
+
+# -- the folder that is kept of schema 1 -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def first(tmp_path):
+    """A copy of the kept folder of schema 1, opened: it is migrated by that."""
+    (tmp_path / "first.mem" / "tmp").mkdir(parents=True, mode=0o700)
+    shutil.copy(FOLDERS / "schema-1" / "store.db", tmp_path / "first.mem" / "store.db")
+    with delible.open(tmp_path / "first.mem") as memory:
+        yield memory
+
+
+def answers(memory):
+    """What it gives back, with the score and its parts as far as floating point is the same everywhere."""
+    questions = ("Where does Bob move?", "Where is Ana's spare key?", "Is tea good for Ana?", "お茶", "Good morning")
+    return [
+        [(hit.record.text, round(hit.score, 6), {name: round(part, 6) for name, part in hit.parts.items()})
+         for hit in memory.recall(question, space="**")]
+        for question in questions
+    ]  # fmt: skip
+
+
+def test_what_was_migrated_recalls_as_a_fresh_folder_once_its_tokens_are_made(first, tmp_path):
+    written(tmp_path / "fresh.mem")
+    with delible.open(tmp_path / "fresh.mem") as fresh:
+        wanted = answers(fresh)
+    left = first.encoder()["records_without_tokens"]
+    assert left > 5 and answers(first) != wanted
+    assert first.reembed("hash") == left and "records_without_tokens" not in first.encoder()
+    assert answers(first) == wanted
+    assert [finding.code for finding in first.verify() if not finding.ok] == []
+
+
+def test_an_archive_of_what_was_migrated_gets_its_tokens_where_it_is_loaded(first, tmp_path):
+    first.export(tmp_path / "all.delible")
+    with delible.open(tmp_path / "other.mem", encoder="hash") as other:
+        other.load(tmp_path / "all.delible")
+        assert "records_without_tokens" not in other.encoder()
+
+
+def test_a_record_whose_tokens_were_made_later_is_forgotten_with_them(first):
+    first.reembed("hash")
+    [hit] = first.recall("Where is the spare key?", space="user/ana", k=1)
+    statement = "SELECT tokens FROM vectors JOIN records USING (row) WHERE id {} ?"
+    with first._store.reading() as connection:
+        own, others = (
+            {tokens[at : at + 48] for (tokens,) in lines for at in range(0, len(tokens), 49)}
+            for lines in (
+                connection.execute(statement.format(sign), (to_bytes(hit.record.id),)) for sign in ("=", "!=")
+            )
+        )
+    assert len(own - others) > 3  # this encoder gives a word the same bits wherever it stands
+    assert first.release(hit.record.id, reason="the court is done")
+    assert first.forget(ids=hit.record.id, reason="asked").confirmed
+    data = b"".join(path.read_bytes() for path in first.path.rglob("*") if path.is_file())
+    assert not any(piece[at : at + 16] in data for piece in own - others for at in range(33))
+    assert any(piece in data for piece in own & others)
