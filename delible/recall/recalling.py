@@ -24,6 +24,7 @@ from delible.core.shapes import Guard, Ranker
 from delible.core.verdicts import Context, Verdict
 from delible.recall.asking import asks_of_self, days_of, form_of
 from delible.recall.candidates import Question, candidates_of
+from delible.recall.doubt import refusal, weakness
 from delible.recall.embedding import Embedding
 from delible.recall.evidence import evidence
 from delible.recall.irregular import forms_of
@@ -43,7 +44,6 @@ Read = TypeVar("Read")
 
 MOST = 1000  # hits of one recall; ours
 SPARE = 1  # records read beside the k asked for; whoever loses more to repetitions or a forget reads once more
-WEAK = 0.3  # cosine of MiniLM under which a hit that shares no word with the question is called weak; ours
 
 
 @dataclass(frozen=True)
@@ -73,6 +73,7 @@ class Searched(NamedTuple):
     found: Found
     candidates: Candidates
     question: Question
+    encoder: str = ""  # the name of the model that read the question
 
 
 def recall(
@@ -121,7 +122,7 @@ def recall(
     if request.max_tokens is not None:
         kept = _within(kept, request.max_tokens, embedding.counter())
     stems = stems_of(looked.question.terms)
-    return Hits([_shown(hit, stems) for hit in kept], (*looked.found.notes, *_notes(kept, first)))
+    return Hits([_shown(hit, stems) for hit in kept], (*looked.found.notes, *_notes(kept, looked, order)))
 
 
 def searched(
@@ -168,7 +169,7 @@ def searched(
                 continue  # the folder changed its model between the encoding and this read
             with damaged("what a recall reads"):
                 found = search(connection, views, replace(wanted, vector=vector), before)
-                looked = Searched(found, candidates_of(found, asked), asked)
+                looked = Searched(found, candidates_of(found, asked), asked, known.name)
             return read(connection, looked)
     raise EncoderMismatch("the folder's encoder keeps changing; try again")
 
@@ -186,7 +187,8 @@ def _hits(connection: apsw.Connection, found: Found, order: Order, places: range
         start, stop = int(found.start[place]), int(found.stop[place])
         passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
         whole = Span(record.text, 0, len(record.text))
-        hits.append(Hit(record, float(order.scores[at]), order.parts(at), whole, passage))
+        parts = order.parts(at) | weakness(float(order.scores[0] - order.scores[at]))
+        hits.append(Hit(record, float(order.scores[at]), parts, whole, passage))
     return hits
 
 
@@ -254,13 +256,11 @@ def _within(hits: list[Hit], most: int, count: Callable[[str], int]) -> list[Hit
     return kept
 
 
-def _notes(kept: Sequence[Hit], first: Sequence[Hit]) -> list[str]:
+def _notes(kept: Sequence[Hit], looked: Searched, order: Order) -> list[str]:
     if not kept:
-        return ["nothing found that may be shown"] if first else []
-    best = max(hit.parts.get("cosine", 0.0) for hit in kept)
-    if best < WEAK and all(hit.parts.get("bm25", 0.0) == 0 for hit in kept):
-        return [f"nothing here seems to answer this: the nearest record has a cosine of {best:.2f} and shares no word"]
-    return []
+        return ["nothing found that may be shown"] if len(order.order) else []
+    doubt = refusal(looked.found, looked.candidates, looked.question, order, looked.encoder)
+    return [] if doubt is None else [doubt]
 
 
 def _range(happened: Any, zone: tzinfo) -> tuple[int | None, int | None]:
