@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 import typer
@@ -10,10 +11,24 @@ import typer
 from delible.cli import documents
 from delible.cli.call import Call, command
 from delible.cli.options import AsOf, Happened, Where, parse_range, parse_time, parse_where
-from delible.cli.screen import clean, head, number, put, short, wrapped
+from delible.cli.screen import clean, head, number, put, short, width, wrapped
 from delible.core.records import Hit, Record
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+MEANINGS = {  # of the parts of a score, by the name under which a hit shows them
+    "meaning": "its words, and those it replies to, against the question's",
+    "speaker": "the one whom the question is about speaks, or somebody else",
+    "nearby": "the rest of its session fits the question",
+    "form": "it is worded as such an answer: names, numbers, times, I and my",
+    "time": "its date is near to one that the question names",
+    "newest": "it says anew what an older record said, and rises to its place",
+    "bm25": "words in common, rare ones more, counted in those above",
+    "cosine": "likeness of the whole texts, counted in those above",
+    "late": "likeness word by word, counted in those above",
+    "weak": "1 where it lies so far behind the best hit that it may not answer",
+    "rerank": "what a ranker makes of it",
+}
 
 Question = Annotated[str, typer.Argument(help="What to look for; - reads it from a pipe.")]
 
@@ -41,6 +56,8 @@ def recall(
         ):
             for rank, hit in enumerate(hits, 1):
                 show_hit(call, rank, hit, explain)
+            if explain and hits:
+                put(f"\n{legend(hits)}")
     call.note(hits.notes)
     if hits:
         call.hint(
@@ -79,7 +96,7 @@ def show_hit(call: Call, rank: int, hit: Hit, explain: bool) -> None:
     ending = "" if hit.evidence.end >= len(record.text) else "..."
     put(wrapped(f"{beginning}{hit.evidence.text}{ending}", indent="    "))
     if explain:
-        put(wrapped(f"score: {parts(hit)}", indent="    "))
+        put(breakdown(hit))
     put(f"    {record.id}" + ("" if record.space == (call.space or "main") else f"  in {clean(record.space)}"))
 
 
@@ -90,8 +107,34 @@ def origin(record: Record) -> str:
     return f"{named} ({source.channel}, trust {record.trust:.2f})".lstrip()
 
 
+def breakdown(hit: Hit) -> str:
+    """The parts of the score, name above value, as many beside each other as the screen has room for."""
+    lines: list[str] = []
+    room = 0
+    for name, part in hit.parts.items():
+        value = f"{part:.2f}"
+        cell = max(len(name), len(value), len("-10.00")) + 1
+        if cell > room:
+            lines += [" " * 3, " " * 3]
+            room = width() - 3
+        lines[-2] += f"{clean(name):>{cell}}"
+        lines[-1] += f"{value:>{cell}}"
+        room -= cell
+    return "\n".join(lines)
+
+
+def legend(hits: Sequence[Hit]) -> str:
+    """What each part of the scores says, one line each."""
+    names = dict.fromkeys(name for hit in hits for name in hit.parts)
+    room = max(map(len, names), default=0) + 2
+    return "\n".join(
+        wrapped(MEANINGS.get(name, "added by a ranker"), indent=" " * (room + 4), first=f"    {clean(name):<{room}}")
+        for name in names
+    )
+
+
 def parts(hit: Hit) -> str:
-    """What the score is made of."""
+    """What the score is made of, in one line."""
     return ", ".join(f"{name} {value:.2f}" for name, value in hit.parts.items()) or "no parts"
 
 

@@ -1,4 +1,8 @@
 import re
+from dataclasses import replace
+
+import delible
+from delible.cli.recall import breakdown, legend
 
 
 def test_a_question_finds_its_evidence(shell):
@@ -20,11 +24,39 @@ def test_every_hit_has_the_documented_fields(shell):
     assert isinstance(answer["notes"], list)
 
 
-def test_explain_shows_what_a_score_is_made_of(shell):
-    shell.write("The lathe cost 340 euros.")
-    (answer,) = shell.json("recall", "lathe")
-    shown = shell("recall", "lathe", "--explain").stdout
-    assert all(name in shown for name in answer["hits"][0]["parts"])
+def test_explain_shows_what_a_score_is_made_of_in_columns_and_what_each_part_says(shell):
+    shell.write("The lathe cost 340 euros.", "Maya found the lathe in Porto.")
+    shell.write("Jonas repairs clocks in the old town hall.", "--author", "Jonas")
+    (answer,) = shell.json("recall", "Where was the lathe?")
+    shown = shell("recall", "Where was the lathe?", "--explain").stdout.splitlines()
+    first, *others = answer["hits"]
+    at = next(at for at, line in enumerate(shown) if line.split()[:2] == list(first["parts"])[:2])
+    names, values = shown[at], shown[at + 1]
+    assert names.split() == list(first["parts"])[: len(names.split())]
+    assert values.split() == [f"{value:.2f}" for value in first["parts"].values()][: len(names.split())]
+    assert [found.end() for found in re.finditer(r"\S+", names)] == [
+        found.end() for found in re.finditer(r"\S+", values)
+    ]
+    assert sum(line == names for line in shown) == len(others) + 1
+    legend = shown[len(shown) - shown[::-1].index("") :]
+    assert [line.split()[0] for line in legend] == list(
+        dict.fromkeys(name for hit in answer["hits"] for name in hit["parts"])
+    )
+    assert all(len(line.split()) > 3 and "added by a ranker" not in line for line in legend)
+    assert max(map(len, shown)) <= 80
+
+
+def test_parts_of_any_name_and_number_are_shown_in_their_order_within_the_screen(tmp_path):
+    with delible.open(tmp_path, encoder="hash") as memory:
+        memory.write("The lathe cost 340 euros.")
+        [hit] = memory.recall("lathe")
+    parts = {f"part-{number}": number - 7.5 for number in range(15)}
+    hit = replace(hit, parts=parts)
+    lines = breakdown(hit).splitlines()
+    assert [name for line in lines[::2] for name in line.split()] == list(parts)
+    assert [float(value) for line in lines[1::2] for value in line.split()] == list(parts.values())
+    assert max(map(len, [*lines, *legend([hit]).splitlines()])) <= 80
+    assert breakdown(replace(hit, parts={})) == legend([]) == ""
 
 
 def test_a_filter_and_a_range_limit_what_is_found(shell):
