@@ -118,8 +118,10 @@ def test_a_model_of_the_other_sets_has_a_row_only_when_asked_for(data, tmp_path,
     monkeypatch.setattr(evidence, "SETS", {"locomo": conversations.locomo, "realtalk": conversations.locomo})
     run("locomo", data, tmp_path, encoder="hash", transfer=True)
     result = load("locomo", tmp_path)
-    assert "learned on REALTALK" in [row[0] for row in result.tables[0].rows]
+    assert {"learned on REALTALK", evidence.UNSEEN} < set(labels(result.tables[0]))
     assert {"map, transferred", "map, transferred above ours"} <= {target.figure for target in result.targets}
+    assert "map, last three, unseen" in {target.figure for target in result.targets}
+    assert sum(note.startswith("Constants chosen on REALTALK: meaning ") for note in result.notes) == 1
 
 
 def test_the_smallest_chats_are_a_part_of_their_own():
