@@ -2,7 +2,8 @@
 
 Each weight is 0 or a power of two, its sign kept as in score.py; all begin at 1. One after another takes the value at
 which MAP is highest, the mean over the sets that they are chosen on, until a whole round changes nothing. The score is
-linear in all weights but `dense`, which stays as it is: so a candidate's score is a product with its columns.
+linear in all weights but `dense`, which stays as it is: so a candidate's score is a product with its columns. (What is
+newest rises only afterwards, when all are known; the search leaves it aside, the figures do not.)
 """
 
 from __future__ import annotations

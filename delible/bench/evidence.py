@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -192,9 +192,9 @@ def by_order(found: Sequence[Trial], way: Callable[[Trial], Order]) -> list[Scor
     return scored(found, lambda trial: trial.ranked(way(trial)))
 
 
-def _order(looked: Searched, weights: Weights = RULE, inherited: NDArray[float32] | None = None) -> Order:
-    candidates = looked.candidates if inherited is None else replace(looked.candidates, inherited=inherited)
-    return ordered(looked.found, candidates, looked.question.form, weights)
+def _order(looked: Searched, weights: Weights = RULE, **changed: Any) -> Order:
+    """The rule's order, by other weights or over candidates of which some columns are `changed`."""
+    return ordered(looked.found, replace(looked.candidates, **changed), looked.question.form, weights)
 
 
 def _by(looked: Searched, values: NDArray[float32]) -> Order:

@@ -17,6 +17,7 @@ new live side by side. `revised`: a fact revises the record of the one that it c
 from __future__ import annotations
 
 import re
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -117,6 +118,7 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
             tell(memory, together[0].facts.facts, f"told/{number}")
             tell_revising(memory, together[0], f"revised/{number}")
             for way in WAYS:
+                say(f"{way}/{number}: asking", sys.stderr)
                 for context in together:
                     scored[way] += asked(memory, context, f"{way}/{number}")
             say(f"{len(together[0].facts.facts):,} facts measured after {time.monotonic() - started:,.0f} s")
@@ -178,6 +180,7 @@ def tell(memory: Memory, facts: Iterable[str], space: str) -> dict[str, str]:
     ]
     ids: dict[str, str] = {}
     for start in range(0, len(items), BATCH):
+        say(f"{space}: {start:,} of {len(items):,} facts written", sys.stderr)
         records = memory.write(items[start : start + BATCH], space=space, duplicates="keep")
         ids |= {record.text: record.id for record in records}
     return ids
@@ -188,7 +191,9 @@ def tell_revising(memory: Memory, context: Context, space: str) -> None:
     first = {chain[0] for chain in context.chains.values()}
     later = {fact for chain in context.chains.values() for fact in chain[1:]} - first
     ids = tell(memory, [fact for fact in dict.fromkeys(context.facts.facts) if fact not in later], space)
-    for oldest, *others in context.chains.values():
+    for number, (oldest, *others) in enumerate(context.chains.values()):
+        if number % BATCH == 0:
+            say(f"{space}: {number:,} of {len(context.chains):,} subjects revised", sys.stderr)
         id = ids[oldest]
         for fact in others:
             id = memory.revise(id, fact).id

@@ -6,6 +6,7 @@ is loaded beforehand. Nobody wrote down the answers, nor where they stand: of wh
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
 
 def timed(memory: Memory, talk: Talk, space: str) -> Timed:
     """Write a user's turns, then ask each question once."""
+    say(f"{talk.name}: {len(talk.turns):,} turns to write, {len(talk.questions)} questions", sys.stderr)
     started = time.perf_counter()
     written = memory.write(talk.turns, space=space, duplicates="keep")
     load = time.perf_counter() - started
