@@ -4,8 +4,7 @@ Every turn of every history is written into one space, so a question has to find
 all others; the histories of the abstention questions are there too. Evidence are sessions: turns are ranked, a session
 stands where the first of its turns stands. Beside ours, the same turns by FTS5's own BM25 and by sentence vectors.
 
-Not measured yet: the share of abstention questions of which recall says that it cannot answer them. They are counted,
-and the figure `abstained` is None until recall says such a thing.
+Of how many abstention questions recall says that nothing answers them: `delible bench refusals`.
 """
 
 from __future__ import annotations
@@ -100,7 +99,7 @@ def ours(trial: Trial) -> list[str]:
 
 def _result(talks: Sequence[Talk], whole: Talk, rows: dict[str, list[Scored]], encoder: str, seconds: float) -> Result:
     mine = rows[OURS]
-    figures: dict[str, Figure] = {"abstained": None}
+    figures: dict[str, Figure] = {}
     for figure in FIGURES:
         low, high = ranking.bootstrap(mine, figure, over="questions")
         figures |= {figure: ranking.mean(mine, figure), f"{figure} low": low, f"{figure} high": high}
@@ -137,7 +136,7 @@ def _result(talks: Sequence[Talk], whole: Talk, rows: dict[str, list[Scored]], e
                 ),
             ),
         ),
-        notes=("intervals: bootstrap over questions", "abstention: not measured yet"),
+        notes=("intervals: bootstrap over questions", "abstention: `delible bench refusals`"),
     )
 
 

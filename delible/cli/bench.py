@@ -98,6 +98,14 @@ def prompts(
 
 
 @command(app, leave=("path", "space", "encoder"))
+def refusals(call: Call, data: Data = None, out: Out = None) -> None:
+    """How often recall says that nothing answers, and how often wrongly."""
+    from delible.bench.refusals import run
+
+    _measured(call, "refusals", out, lambda: run(data, out))
+
+
+@command(app, leave=("path", "space", "encoder"))
 def longmemeval(call: Call, data: Data = None, out: Out = None) -> None:
     """Sessions found among all of LongMemEval's histories."""
     from delible.bench.longmemeval import run

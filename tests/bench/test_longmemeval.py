@@ -53,7 +53,6 @@ def test_a_run_finds_sessions_among_all_histories_and_records_how_many(data, tmp
     }  # fmt: skip
     # Four sessions, so all stand among the first five; each question shares its rare words with its own alone.
     assert result.figures == {
-        "abstained": None,
         "recall@5": 1.0,
         "recall@5 low": 1.0,
         "recall@5 high": 1.0,

@@ -107,7 +107,7 @@ def test_the_benches_have_their_help(shell, command):
 @pytest.mark.parametrize(
     ("command", "options"),
     [(name, {"--data", "--transfer", "--peers"}) for name in ("locomo", "realtalk", "beam")]
-    + [("prompts", {"--data", "--set", "--peers"})],
+    + [("prompts", {"--data", "--set", "--peers"}), ("refusals", {"--data", "--out"})],
 )
 def test_the_benches_of_evidence_say_what_else_they_measure(shell, command, options):
     assert options <= set(shell("bench", command, "--help").stdout.split())
