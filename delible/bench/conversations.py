@@ -11,9 +11,7 @@ What is missing or malformed raises InvalidInput, which quotes no text. Times in
 
 from __future__ import annotations
 
-import gzip
 import re
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -24,8 +22,8 @@ from typing import Any
 from delible.core.errors import InvalidInput
 from delible.core.records import ROLE_CHANNEL
 from delible.core.texts import checked
-from delible.store.json_objects import opened, parsed
-from delible.store.locomo import LARGEST, MONTHS
+from delible.store.json_objects import document
+from delible.store.locomo import MONTHS, item_of
 from delible.store.locomo import locomo as conversations_of
 
 DATA = Path("../shared/data")
@@ -184,16 +182,8 @@ def _chat(chat: Mapping[str, Any], number: int) -> Talk:
     turns: list[Item] = []
     for part in sorted(chat["sessions"], key=_session_number):
         for turn in part["turns"]:
-            caption = turn.get("blip_caption")
-            turns.append(
-                {
-                    "text": checked(turn["clean_text"]),
-                    "author": checked(turn["speaker"]),
-                    "happened": _dotted_time(turn.get("date_time") or part.get("date_time")),
-                    "reference": checked(turn["dia_id"]),
-                    "meta": {"session": _session_number(part)} | ({"caption": checked(caption)} if caption else {}),
-                }
-            )
+            happened = _dotted_time(turn.get("date_time") or part.get("date_time"))
+            turns.append(item_of(turn, _session_number(part), happened, text="clean_text"))
     return _talk(
         f"realtalk-{int(numbered[1]) if numbered else number}",
         tuple(dict.fromkeys(turn["author"] for turn in turns)),
@@ -383,27 +373,15 @@ def _told(file: Path, data: Path) -> str:
 
 
 def _document(file: Path, data: Path) -> Any:
-    told = _told(file, data)
-    with opened(file) as stream:
-        try:
-            packed = file.suffix == ".gz"
-            document = gzip.GzipFile(fileobj=stream).read(LARGEST + 1) if packed else stream.read(LARGEST + 1)
-        except (OSError, EOFError, zlib.error):
-            raise InvalidInput(f"{told} is damaged or no gzip file; nothing was loaded") from None
-    if len(document) > LARGEST:
-        raise InvalidInput(f"{told} has more than {LARGEST:,} bytes; split it. Nothing was loaded")
-    try:
-        return parsed(document)
-    except ValueError:
-        raise InvalidInput(f"{told} is no JSON document; nothing was loaded") from None
+    return document(file, _told(file, data))
 
 
 def _entries(file: Path, data: Path) -> Iterator[tuple[str, Any]]:
     """The elements of a file's list, each with the words that say where it stands."""
-    told, document = _told(file, data), _document(file, data)
-    if not isinstance(document, list):
+    told, entries = _told(file, data), _document(file, data)
+    if not isinstance(entries, list):
         raise InvalidInput(f"{told} is no list; nothing was loaded")
-    for number, entry in enumerate(document, 1):
+    for number, entry in enumerate(entries, 1):
         yield f"{told}, entry {number}", entry
 
 

@@ -1,10 +1,13 @@
-"""The JSON objects of a file somebody else wrote, one a line or in one array, without ever holding the file whole."""
+"""JSON that somebody else wrote: the objects of a file, one a line or in one array, without ever holding it whole; or
+a document, which is."""
 
 from __future__ import annotations
 
 import codecs
+import gzip
 import json
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,6 +15,7 @@ from typing import Any, BinaryIO
 from delible.core.errors import InvalidInput
 
 LONGEST = 64 * 2**20  # bytes of one object: ten million characters fit, an endless line does not fill memory
+LARGEST = 256 * 2**20  # bytes of a document
 _CHUNK = 1 << 16
 _BLANK = " \t\r\n"
 
@@ -31,6 +35,22 @@ def opened(path: Path) -> BinaryIO:
     except OSError as error:
         why = os.strerror(error.errno).lower() if error.errno else "cannot be read"
         raise InvalidInput(f"{path.name}: {why}; nothing was loaded") from error
+
+
+def document(path: Path, told: str = "") -> Any:
+    """The JSON value that a file is, unpacked where it is named .gz; errors call it `told`. Raises InvalidInput."""
+    told = told or path.name
+    with opened(path) as stream:
+        try:
+            content = (gzip.GzipFile(fileobj=stream) if path.suffix == ".gz" else stream).read(LARGEST + 1)
+        except (OSError, EOFError, zlib.error):
+            raise InvalidInput(f"{told} is damaged or no gzip file; nothing was loaded") from None
+    if len(content) > LARGEST:
+        raise InvalidInput(f"{told} has more than {LARGEST:,} bytes; split it. Nothing was loaded")
+    try:
+        return parsed(content)
+    except ValueError:
+        raise InvalidInput(f"{told} is no JSON document; nothing was loaded") from None
 
 
 def objects(stream: BinaryIO) -> Iterator[tuple[int, dict[str, Any]]]:

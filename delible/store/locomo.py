@@ -11,9 +11,8 @@ from typing import Any
 
 from delible.core.errors import InvalidInput
 from delible.core.texts import checked
-from delible.store.json_objects import opened, parsed
+from delible.store.json_objects import document
 
-LARGEST = 256 * 2**20  # bytes; the file is one JSON document and held whole
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -42,14 +41,7 @@ class Conversation:
 
 def locomo(path: Path, naive: tzinfo = UTC) -> tuple[Conversation, ...]:
     """The conversations of a file; session times have no zone and are read in `naive`. Raises InvalidInput."""
-    with opened(path) as stream:
-        document = stream.read(LARGEST + 1)
-    if len(document) > LARGEST:
-        raise InvalidInput(f"{path.name} has more than {LARGEST:,} bytes; split it. Nothing was loaded")
-    try:
-        samples = parsed(document)
-    except ValueError:
-        raise InvalidInput(f"{path.name} is no JSON document; nothing was loaded") from None
+    samples = document(path)
     if not isinstance(samples, list):
         raise InvalidInput(f"{path.name} is no list of conversations in LoCoMo's format; nothing was loaded")
     found = []
@@ -80,15 +72,16 @@ def _conversation(sample: Mapping[str, Any], naive: tzinfo) -> Conversation:
     for number in sorted(int(found[1]) for key in talk if (found := re.fullmatch(r"session_(\d+)", key))):
         session = talk[f"session_{number}"]
         happened = session_time(talk[f"session_{number}_date_time"], naive) if session else None
-        turns += [_turn(turn, number, happened) for turn in session]
+        turns += [item_of(turn, number, happened) for turn in session]
     questions = tuple(_question(each) for each in sample.get("qa", ()))
     return Conversation(str(sample["sample_id"]), (talk["speaker_a"], talk["speaker_b"]), tuple(turns), questions)
 
 
-def _turn(turn: Mapping[str, Any], session: int, happened: datetime | None) -> dict[str, Any]:
+def item_of(turn: Mapping[str, Any], session: int, happened: datetime | None, text: str = "text") -> dict[str, Any]:
+    """A turn as an item for `write`; `text` names the field that holds its words. Raises what a malformed one does."""
     caption = turn.get("blip_caption")
     return {
-        "text": checked(turn["text"]),
+        "text": checked(turn[text]),
         "author": checked(turn["speaker"]),
         "happened": happened,
         "reference": checked(turn["dia_id"]),
