@@ -145,7 +145,7 @@ def postings(
         return []
     found: list[Posting] = []
     grown = connection.execute("SELECT 1 FROM grams_docsize LIMIT 1").get is not None
-    state = None if corpus.kept is None else corpus.kept.state(connection)
+    kept = None if corpus.kept is None else (corpus.kept, corpus.kept.state(connection))
     seen: set[tuple[str, ...]] = set()
     for forms in terms:
         hits = []
@@ -154,9 +154,9 @@ def postings(
             if not cut or cut in seen or len(seen) == MOST_TERMS:
                 continue
             seen.add(cut)
-            hits.append(_lookup(connection, corpus, state, "words", form, cut))
+            hits.append(_lookup(connection, corpus, kept, "words", form, cut))
             if grown:
-                hits.append(_lookup(connection, corpus, state, "grams", form, tuple(_cut(connection, form, *WORDS))))
+                hits.append(_lookup(connection, corpus, kept, "grams", form, tuple(_cut(connection, form, *WORDS))))
         if hits:
             joined = (np.concatenate(pieces) for pieces in zip(*hits, strict=True)) if len(hits) > 1 else hits[0]
             found.append(Posting(forms[0], *_placed(corpus, *joined)))
@@ -165,7 +165,7 @@ def postings(
             break
         if (gram,) not in seen:
             seen.add((gram,))
-            found.append(Posting(gram, *_placed(corpus, *_lookup(connection, corpus, state, "grams", gram, (gram,)))))
+            found.append(Posting(gram, *_placed(corpus, *_lookup(connection, corpus, kept, "grams", gram, (gram,)))))
     return found
 
 
@@ -255,16 +255,21 @@ def open_vocabulary(connection: apsw.Connection) -> None:
 
 
 def _lookup(
-    connection: apsw.Connection, corpus: Corpus, state: State | None, table: str, term: str, cut: tuple[str, ...]
+    connection: apsw.Connection,
+    corpus: Corpus,
+    kept: tuple[Postings, State] | None,
+    table: str,
+    term: str,
+    cut: tuple[str, ...],
 ) -> tuple[NDArray[int64], NDArray[int64]]:
     """Rows in which a term stands, and how often; some may lie outside the corpus."""
     quoted = 'text:"' + term.replace('"', '""') + '"'  # a question is text: no operator of FTS5 in it means anything
     if len(cut) == 1:
         key = (table, cut[0])
-        if corpus.kept is not None and state is not None and corpus.kept.pays(key, corpus.wide):
-            return corpus.kept.hits(
+        if kept is not None and kept[0].pays(key, corpus.wide):
+            return kept[0].hits(
                 key,
-                state,
+                kept[1],
                 lambda: _listed(connection, *key),
                 lambda row: _matched(connection, f"{_MATCH[table]} AND rowid > ?", quoted, row),
             )
