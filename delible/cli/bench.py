@@ -43,7 +43,7 @@ def store(
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Also mem0, LangGraph's store and Chroma.")] = False,
     resume: Resume = False,
 ) -> None:
-    """Times of write, recall and forget at 10k and 100k records."""
+    """Times of write, recall and forget, at 10k and 100k."""
     from delible.bench.store import run
 
     _measured(call, "store", out, lambda: run(data, out, scale, peers, resume))
@@ -57,7 +57,7 @@ def crash(
     out: Out = None,
     resume: Resume = False,
 ) -> None:
-    """Kill writers in every phase; what was promised must hold."""
+    """Kill writers in every phase; promises must hold."""
     from delible.bench.crash import run
 
     _measured(call, "crash", out, lambda: run(cycles, seed, out, resume))
@@ -99,7 +99,7 @@ def prompts(
 
 @command(app, leave=("path", "space", "encoder"))
 def refusals(call: Call, data: Data = None, out: Out = None) -> None:
-    """How often recall says that nothing answers, and how often wrongly."""
+    """Whether recall says so where nothing answers."""
     from delible.bench.refusals import run
 
     _measured(call, "refusals", out, lambda: run(data, out))
@@ -123,7 +123,7 @@ def factconsolidation(call: Call, data: Data = None, out: Out = None) -> None:
 
 @command(app, leave=("path", "space", "encoder"))
 def memorybank(call: Call, data: Data = None, out: Out = None) -> None:
-    """Time to load MemoryBank's diaries and to ask about them."""
+    """Time to load and to ask MemoryBank's diaries."""
     from delible.bench.memorybank import run
 
     _measured(call, "memorybank", out, lambda: run(data, out))
