@@ -22,6 +22,7 @@ from delible.core.errors import EncoderMismatch, InvalidInput
 from delible.core.records import Hit, Hits, Item, Media, Record, Span
 from delible.core.shapes import Guard, Ranker
 from delible.core.verdicts import Context, Verdict
+from delible.recall import newest
 from delible.recall.asking import asks_of_self, days_of, form_of
 from delible.recall.candidates import Question, candidates_of
 from delible.recall.doubt import refusal, weakness
@@ -169,7 +170,9 @@ def searched(
                 continue  # the folder changed its model between the encoding and this read
             with damaged("what a recall reads"):
                 found = search(connection, views, replace(wanted, vector=vector), before)
-                looked = Searched(found, candidates_of(found, asked), asked, known.name)
+                columns = candidates_of(found, asked)
+                columns = replace(columns, newer=newest.newer(found, columns.late, tokens))
+                looked = Searched(found, columns, asked, known.name)
             return read(connection, looked)
     raise EncoderMismatch("the folder's encoder keeps changing; try again")
 

@@ -17,6 +17,7 @@
           +  4    exp(-days to the date / 10)        time     where the question names one
           +  2    happened within the date's range   time
           +   .5  a date that it names overlaps      time
+          +       up to the best that it revises     newest   the newest that says it (newest.py)
     fuse  =  z(BM25) + z(MS) + .5 z(cosine),   z over the candidates
 
 The subject is the speaker whom the question names first, or the user where he asks of himself ("where did I ..").
@@ -32,6 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from delible.recall import newest
 from delible.store.search import Found
 
 if TYPE_CHECKING:
@@ -89,6 +91,7 @@ class Candidates:
     days: NDArray[float64]  # to the date that the question names; inf where neither has one
     in_range: NDArray[bool_]
     overlaps: NDArray[bool_]
+    newer: NDArray[intp] | None = None  # the place of the newest that revises it, -1 for none; None: nobody looked
 
     def __len__(self) -> int:
         return len(self.bm25)
@@ -120,7 +123,9 @@ class Order(NamedTuple):
 def ordered(found: Found, c: Candidates, form: Form, weights: Weights = RULE) -> Order:
     """The candidates by their score. Equal scores: the latest happening first, then the latest row."""
     terms = parts(c, form, weights)
-    scores = score(terms)
+    own = score(terms)
+    terms["newest"] = newest.rise(own - terms["time"], c.newer)
+    scores = own + terms["newest"]
     order = np.lexsort((-found.rows, -found.marks["happened"], -scores))
     columns = terms | {"bm25": c.bm25, "cosine": c.cosine, "late": c.inherited}
     return Order(order, scores[order], {name: values[order] for name, values in columns.items()})
