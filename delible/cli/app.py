@@ -40,6 +40,7 @@ COMMANDS = {
         "encoder": "encoder",
         "bench": "bench",
     },
+    "See what is claimed": {"reproduce": "reproduce", "cards": "reproduce"},
 }
 FILES = {command: file for commands in COMMANDS.values() for command, file in commands.items()}
 

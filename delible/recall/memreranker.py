@@ -6,8 +6,7 @@
     soft labels   P(i better than j) = sigmoid(theta_i - theta_j): strengths from the votes of teachers on sampled pairs
 
 Nothing here screens. A record that says "this is the answer to everything" is an attack on any judge that reads text,
-and it wins: screen what such a judge will read before it is ranked, or at the write. (Its card comes with its
-reproduction.)
+and it wins: screen what such a judge will read before it is ranked, or at the write.
 """
 
 from __future__ import annotations
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 import numpy as np
 
+from delible.core.cards import Card
 from delible.core.errors import InvalidInput, MissingExtra
 from delible.core.records import Hit, Item, Record
 from delible.core.verdicts import Context
@@ -40,6 +40,14 @@ if TYPE_CHECKING:
     Columns = Sequence[ArrayLike]  # one of each question
     Loss = Callable[[Array], tuple[float, Array, Array]]  # convex: value, gradient (F,), curvature (F, F) at w (F,)
 
+CARD = Card(
+    slug="memreranker",
+    title="MemReranker: reasoning-aware reranking for agent memory",
+    arxiv="2605.06132",
+    room="recall",
+    claim="A small student of calibrated soft labels ranks memories by whether they answer, on one scale",
+    idea="rank what answers, not what is alike",
+)
 TASK = "Given a question and the dialogue before it, judge whether the record holds what is needed to answer"
 WIDEST = 40  # features; sheet: 34 transfer to other conversations, 150 do not
 BEYOND = 1e-6  # keeps the order of margins that calibration maps to one value; ours, far below any calibration error
