@@ -537,8 +537,9 @@ def contrasts(y: Array, starts: Rows, neg: int, rng: np.random.Generator) -> tup
     groups: list[Rows] = []
     for start, labels in zip(starts, np.split(y, starts[1:]), strict=True):
         low = labels <= labels.max() / 2  # teachers differ in spread: no fixed cut would fit all
-        hard = np.flatnonzero(low)[: 4 * neg]  # ours: each epoch draws anew from four times as many
-        for positive in np.flatnonzero(~low) if len(hard) else ():
+        hard, beyond = np.split(np.flatnonzero(low), [4 * neg])  # ours: each epoch draws anew from four times as many
+        # As in `sampled`: positives from beyond the negatives would teach "far down means relevant" (MAP .017).
+        for positive in np.flatnonzero(~low[: beyond[0] if len(beyond) else None]) if len(hard) else ():
             groups.append(start + np.append(positive, rng.choice(hard, min(neg, len(hard)), replace=False)))
     rows, sizes = np.concatenate([np.zeros(0, np.intp), *groups]), np.array([len(group) for group in groups], np.intp)
     first = np.cumsum(sizes) - sizes

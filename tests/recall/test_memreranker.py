@@ -589,6 +589,14 @@ def test_a_contrast_is_one_positive_with_the_first_of_low_label():
     assert set(rows) - {1, 3} <= {0, 2, 4, 5}
 
 
+def test_a_positive_from_beyond_the_negatives_is_in_no_contrast():
+    y = np.array([0.0, 1.0, 0.0, 0.0, 0.0, 0.0, 1.0])  # one negative a contrast is drawn of the first four
+    rows, _, starts, _ = contrasts(y, np.array([0]), 1, np.random.default_rng(0))
+    assert rows[starts].tolist() == [1] and 5 not in rows
+    rows, _, starts, _ = contrasts(y, np.array([0]), 2, np.random.default_rng(0))
+    assert rows[starts].tolist() == [1, 6]  # of eight: all are within reach
+
+
 def test_lists_without_anything_relevant_only_set_the_level():
     lists, _ = planted(5, 10)
     student = FeatureReranker(NAMES)
