@@ -679,7 +679,7 @@ class Memory:
 
     def reembed(self, encoder: str | Encoder, progress: Progress = silent) -> int:
         """Change the folder's model: every record gets a new vector, resumable; recall stays on the old one until the
-        last has it."""
+        last has it. With the folder's own model: make only what is missing or damaged. How many records."""
         self._whole("changing the encoder")
         return self._embedding.change(encoder, self._actor, progress)
 

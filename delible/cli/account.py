@@ -81,7 +81,7 @@ def verify(call: Call) -> None:
 
 @command(app, leave=("space",))
 def compact(call: Call) -> None:
-    """Give unused room back to the disk; nothing is forgotten by it."""
+    """Give unused room back to the disk, and make marks anew."""
     with call.open(space="**") as memory, Working("Compacting"):
         sizes = memory.compact()
     if not call.give(sizes):
