@@ -45,7 +45,7 @@ SETS: dict[str, Callable[[Path], tuple[Talk, ...]]] = {
 FIGURES = ("map", "mrr", "recall@5", "recall@10", "ndcg@10", "mrr near")  # near: two turns either side count as well
 SHOWN = ("MAP", "95 %", "MRR", "R@5", "R@10", "95 %", "NDCG@10", "MRR near")
 OURS, AUDITED, LEFT_OUT = "Delible", "Delible, audited key", "learned, leave one out"
-UNSEEN = "constants chosen without it"
+UNSEEN = "Delible, other sets' constants"
 WITHOUT: dict[str, Callable[[Searched], Order]] = {
     "without inheritance": lambda s: _order(s, inherited=s.candidates.late),
     "without speakers": lambda s: _order(s, Weights(subject=0, another=0, subject_fuse=0)),
