@@ -1,4 +1,4 @@
-"""The words of a question that are worth looking up: no stop words, in order, each once; unspaced scripts as pairs."""
+"""The words of a question that are worth looking up: no stop words, in order, each once; unspaced scripts as grams."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import unicodedata
 from functools import lru_cache
 from typing import NamedTuple
 
-from delible.store.words import pairs, runs_of, tokenize
+from delible.store.words import runs_of, sought, tokenize
 
 STOP_WORDS = frozenset(
     [
@@ -47,7 +47,7 @@ def question_terms(question: str) -> Terms:
         first, *others = [piece for piece in word.split("'") if piece]
         for piece in (first, *(piece for piece in others if piece.lower() not in ENDINGS)):
             (stopped if piece.lower() in STOP_WORDS else kept).setdefault(piece.lower(), piece)
-    grams = tuple(dict.fromkeys(gram for run in runs for gram in (pairs(run) or [run])))
+    grams = tuple(dict.fromkeys(gram for run in runs for gram in sought(run)))
     return Terms(tuple(kept.values()) or (() if grams else tuple(stopped.values())), grams)
 
 

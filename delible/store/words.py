@@ -35,11 +35,12 @@ _KANA = "\u3041-\u3096\u309d-\u309f\u30a1-\u30fa\u30fc-\u30ff\u31f0-\u31ff\uff66
 _HANGUL = "\u1100-\u11ff\u3131-\u318e\uac00-\ud7a3"  # has spaces, but particles grow onto its nouns
 _THAI_LAO = "\u0e01-\u0e3a\u0e40-\u0e4e\u0e81-\u0ebd\u0ec0-\u0ecd\u0edc-\u0edf"
 _KHMER_BURMESE = "\u1780-\u17d3\u17d7\u17dc\u17dd\u1000-\u103f\u1050-\u109f\ua9e0-\ua9ef\ua9fa-\ua9fe\uaa60-\uaa7f"
-_UNSPACED = _HAN + _KANA + _HANGUL + _THAI_LAO + _KHMER_BURMESE
+UNSPACED = _HAN + _KANA + _HANGUL + _THAI_LAO + _KHMER_BURMESE
 _SPACED = "0-9A-Za-z\u00aa\u00b5\u00ba\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u024f\u0370-\u03ff\u0400-\u052f"
-_run = re.compile(f"[{_UNSPACED}]+")
+_han = re.compile(f"[{_HAN}]")
+_run = re.compile(f"[{UNSPACED}]+")
 # Starts only where a word does and never goes back: otherwise a long word costs its length squared.
-_grown = re.compile(f"(?<=[{_UNSPACED}])[{_SPACED}]++|(?<![{_SPACED}])[{_SPACED}]++(?=[{_UNSPACED}])")
+_grown = re.compile(f"(?<=[{UNSPACED}])[{_SPACED}]++|(?<![{_SPACED}])[{_SPACED}]++(?=[{UNSPACED}])")
 
 
 def runs_of(text: str) -> list[str]:
@@ -50,6 +51,12 @@ def runs_of(text: str) -> list[str]:
 def pairs(run: str) -> list[str]:
     """Neighbouring characters of a run."""
     return [run[at : at + 2] for at in range(len(run) - 1)]
+
+
+def sought(run: str) -> list[str]:
+    """What a run is looked up by: its pairs, and its Han characters, for many a word is one and its neighbours change
+    (喝什么茶, 喝绿茶); of a single character that."""
+    return [*(pairs(run) or [run]), *(_han.findall(run) if len(run) > 1 else [])]
 
 
 def gram_text(text: str) -> str:

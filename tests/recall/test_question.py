@@ -31,13 +31,13 @@ def test_a_question_of_stop_words_alone_keeps_them():
 @pytest.mark.parametrize(
     ("question", "words", "grams"),
     [
-        ("北京在哪里", (), ("北京", "京在", "在哪", "哪里")),
+        ("北京在哪里", (), ("北京", "京在", "在哪", "哪里", "北", "京", "在", "哪", "里")),
         ("猫", (), ("猫",)),
-        ("who is 李明 in Google工作组?", ("Google",), ("李明", "工作", "作组")),
+        ("who is 李明 in Google工作组?", ("Google",), ("李明", "李", "明", "工作", "作组", "工", "作", "组")),
         ("กิน", (), ("กิ", "ิน")),
     ],
 )
-def test_a_script_without_spaces_gives_pairs_and_a_single_character_itself(question, words, grams):
+def test_a_script_without_spaces_gives_pairs_and_han_characters_alone_too(question, words, grams):
     assert question_terms(question) == Terms(words, grams)
 
 
@@ -46,4 +46,4 @@ def test_a_question_of_ten_thousand_words_is_cut():
 
 
 def test_the_stems_are_those_that_evidence_is_cut_into():
-    assert stems_of(question_terms("Who was running to 北京?")) == {"run", "北京"}
+    assert stems_of(question_terms("Who was running to 北京?")) == {"run", "北京", "北", "京"}

@@ -1,7 +1,7 @@
 """The `hash` encoder: no model and no meaning, equal words only. For tests, and where nothing may be installed.
 
 A word is a vector of signs drawn from its hash; a text is the sum of its words, as in signed feature hashing
-(Weinberger et al. 2009).
+(Weinberger et al. 2009). Words of a script without spaces are what such a run is looked up by (`sought`).
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from delible.core.records import Item
 from delible.core.shapes import Role, Tokens
 from delible.core.texts import normalised
 from delible.recall.encoders.rows import texts_only, unit_rows
+from delible.store.words import UNSPACED, sought
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_word = re.compile(r"\w+")
+_word = re.compile(rf"(?P<run>[{UNSPACED}]+)|[^\W{UNSPACED}]+")
 
 
 class HashEncoder:
@@ -51,14 +52,19 @@ class HashEncoder:
         vectors = np.zeros((len(texts), self.dimension), np.float64)
         tokens = []
         for row, text in enumerate(texts):
-            found = list(_word.finditer(normalised(text)))
-            words = tuple(match[0] for match in found)
+            found = [piece for match in _word.finditer(normalised(text)) for piece in _pieces(match)]
+            words = tuple(word for word, _ in found)
             signs = np.array([_signs(word, self.dimension) for word in words], np.float32).reshape(-1, self.dimension)
             total = signs.sum(axis=0, dtype=np.float64)
             vectors[row] = total if total.any() else _signs("\0" + text, self.dimension)
-            starts = tuple(match.start() for match in found)
+            starts = tuple(start for _, start in found)
             tokens.append(Tokens(words, signs / np.float32(self.dimension**0.5), starts))
         return unit_rows(vectors, len(texts), self.dimension, self.name), tokens
+
+
+def _pieces(match: re.Match[str]) -> list[tuple[str, int]]:
+    """A word, or what a run of a script without spaces is looked up by, and where it stands."""
+    return [(piece, match.start()) for piece in (sought(match["run"]) if match["run"] else [match[0]])]
 
 
 @lru_cache(maxsize=65_536)
