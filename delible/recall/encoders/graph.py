@@ -1,7 +1,7 @@
 """The BERT encoder as an ONNX graph, built from its weights (Devlin et al. 2018; MiniLM: Wang et al. 2020).
 
     x = norm(word + position + type);  per layer: x = norm(x + attention(x)),  x = norm(x + down(gelu(up(x))))
-    vector = unit(mean of x over real tokens)   or   unit(x of [CLS])
+    vector = unit(mean of x over real tokens)   or   unit(x of [CLS]);   centred: unit(vector - mean of all vectors)
 
 Built by hand and not exported: an exporter got positions and mask wrong here. Inputs: ids, mask int64 (B, T). Outputs:
 vectors float32 (B, D), states float32 (B, T, D), both of unit length in their last axis.
@@ -93,7 +93,11 @@ def int8_rows(weight: Array) -> tuple[NDArray[np.int8], Array]:
 
 
 def build(
-    weights: Mapping[str, Array], shape: Shape, precision: Precision, sizes: Sizes | None = None, watch: bool = False
+    weights: Mapping[str, NDArray[Any]],
+    shape: Shape,
+    precision: Precision,
+    sizes: Sizes | None = None,
+    watch: bool = False,
 ) -> bytes:
     """The graph as bytes. Raises InvalidInput where the weights are not those of a BERT encoder.
 
@@ -105,7 +109,26 @@ def build(
         raise InvalidInput(f"this model has no weight {error}: only BERT encoders can be opened this way") from error
 
 
-def _build(w: Mapping[str, Array], shape: Shape, precision: Precision, sizes: Sizes, watch: bool) -> bytes:
+def _blocks(b: Builder, blocks: NDArray[np.uint8]) -> str:
+    """Embeddings of 4 bits, kept so: blocks (V, D / 32, 18) of a float16 scale and the halves of 16 bytes."""
+    halves = blocks[:, :, 2:] ^ 0x88  # 0..15 around 8 becomes the two's complement around 0
+    ordered = np.concatenate([halves & 15, halves >> 4], axis=2).reshape(len(blocks), -1)
+    table = helper.make_tensor(
+        "words",
+        TensorProto.INT4,
+        ordered.shape,
+        (ordered[:, ::2] | ordered[:, 1::2] << 4).tobytes(),
+        raw=True,
+    )
+    b.constants.append(table)
+    scales = b.constant("words.scales", blocks[:, :, :2].copy().view("<f2")[:, :, 0])
+    half = b.add(
+        "GatherBlockQuantized", ["words", "ids", scales], "word.half", MICROSOFT, block_size=32, quantize_axis=1
+    )
+    return b.add("Cast", [half], "word", to=TensorProto.FLOAT)
+
+
+def _build(w: Mapping[str, NDArray[Any]], shape: Shape, precision: Precision, sizes: Sizes, watch: bool) -> bytes:
     b = Builder(precision, sizes)
     watched = ["x.0", *(f"layer.{i}.{norm}" for i in range(shape.layers) for norm in ("middle", "out"))][:-1]
     if precision == "int8":
@@ -117,12 +140,13 @@ def _build(w: Mapping[str, Array], shape: Shape, precision: Precision, sizes: Si
 
     # Every token is of type 0: its embedding joins the positions'.
     places = w["embeddings.position_embeddings.weight"] + w["embeddings.token_type_embeddings.weight"][0]
-    words = w["embeddings.word_embeddings.weight"]
-    if precision == "int8":  # half the file: 11 bits of an embedding are more than int8 products keep
-        table = small("words", words.astype(np.float16))
+    if "embeddings.word_embeddings.blocks" in w:
+        word = _blocks(b, w["embeddings.word_embeddings.blocks"])
+    elif precision == "int8":  # half the file: 11 bits of an embedding are more than int8 products keep
+        table = small("words", w["embeddings.word_embeddings.weight"].astype(np.float16))
         word = b.add("Cast", [b.add("Gather", [table, "ids"], "word.half")], "word", to=TensorProto.FLOAT)
     else:
-        word = b.add("Gather", [small("words", words), "ids"], "word")
+        word = b.add("Gather", [small("words", w["embeddings.word_embeddings.weight"]), "ids"], "word")
     zero, one = small("zero", np.array([0], np.int64)), small("one", np.array([1], np.int64))
     size = b.add("Shape", ["ids"], "size")
     length = b.add("Slice", [size, one, small("two", np.array([2], np.int64)), zero], "length")
@@ -168,8 +192,11 @@ def _build(w: Mapping[str, Array], shape: Shape, precision: Precision, sizes: Si
         pooled = b.add("ReduceSum", [b.add("Mul", [x, column], "present"), one], "pooled", keepdims=0)
     else:
         pooled = b.add("Gather", [x, small("first", np.int64(0))], "pooled", axis=1)
-    b.unit(pooled, "vectors")  # a sum points where the mean points: unit length takes the count away
-    b.unit(x, "states")
+    for values, name in ((pooled, "vectors"), (x, "states")):  # a sum points where the mean of its rows points
+        if f"means.{name}" in w:
+            long = b.unit(values, f"{name}.long")
+            values = b.add("Sub", [long, small(f"{name}.mean", w[f"means.{name}"])], f"{name}.centred")
+        b.unit(values, name)
 
     graph = helper.make_graph(
         b.nodes,

