@@ -37,6 +37,7 @@ from delible.governance.verify import Finding, verify
 from delible.guard import instructions
 from delible.recall import blocks, recalling
 from delible.recall.embedding import Embedding
+from delible.recall.score import PROMPT, RULE, Weights
 from delible.store import holds, ledger, lives, marking, purging, reading, sealing, spaces
 from delible.store.archive_writing import Exported
 from delible.store.filters import Where, compile_where
@@ -329,6 +330,32 @@ class Memory:
         None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput, UnknownField,
         SpaceRefused.
         """
+        return self._recalled(
+            question,
+            k,
+            space=space,
+            happened=happened,
+            where=where,
+            as_of=as_of,
+            now=now,
+            dialogue=dialogue,
+            max_tokens=max_tokens,
+        )
+
+    def _recalled(
+        self,
+        question: Item,
+        k: int,
+        weights: Weights = RULE,
+        *,
+        space: str | None = None,
+        happened: tuple[When, When] | None = None,
+        where: Where | None = None,
+        as_of: When = None,
+        now: When = None,
+        dialogue: Sequence[str] = (),
+        max_tokens: int | None = None,
+    ) -> Hits:
         _positive(max_tokens, "max_tokens")
         request = recalling.Request(
             question=checked(question, "question") if isinstance(question, str) else question,
@@ -341,6 +368,7 @@ class Memory:
             dialogue=tuple(dialogue),
             max_tokens=max_tokens,
             zone=self._zone,
+            weights=weights,
         )
         hits = recalling.recall(
             self._store, self._views, self._embedding, request, self._rankers, self._guards, self._seen
@@ -368,7 +396,7 @@ class Memory:
         _positive(max_tokens, "max_tokens")
         if k is None:
             k = min(recalling.MOST, max(20, max_tokens // 20))  # 20 tokens: a short turn and what is said about it
-        hits = self.recall(question, k, **how)
+        hits = self._recalled(question, k, PROMPT, **how)
         return blocks.block(hits, max_tokens, count or self._embedding.counter())
 
     # -- look ----------------------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 Each weight is 0 or a power of two, its sign kept as in score.py; all begin at 1. One after another takes the value at
 which MAP is highest, the mean over the sets that they are chosen on, until a whole round changes nothing. The score is
-linear in all weights but `dense`, which stays as it is: so a candidate's score is a product with its columns. (What is
-newest rises only afterwards, when all are known; the search leaves it aside, the figures do not.)
+linear in all weights but `dense`, which stays as it is: so a candidate's score is a product with its columns. (What
+turns beside add, and what is newest, comes only when all are known: the search leaves it aside, the figures do not.)
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
     from delible.bench.evidence import Trial
 
-FIXED = ("dense",)
+FIXED = ("dense", "beside")
 NAMES = tuple(field.name for field in fields(Weights) if field.name not in FIXED)
 VALUES = (0.0, 0.125, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 ROUNDS = 4
-_NONE = Weights(**dict.fromkeys(NAMES, 0.0))
+_NONE = Weights(beside=0, **dict.fromkeys(NAMES, 0.0))
 
 
 class Columns(NamedTuple):

@@ -24,6 +24,7 @@ from delible.core.records import Hit, Hits, Record, Span
 from delible.memory import Memory
 from delible.recall.blocks import SHORT, block, quoted
 from delible.recall.recalling import MOST
+from delible.recall.score import PROMPT
 from delible.store import reading
 
 SIZES = (500, 1000, 2000, 4000)
@@ -95,7 +96,7 @@ def measured(
         if number % 100 == 0:
             say(f"{number:,} of {len(found):,} prompts made", sys.stderr)
         needed = [records[trial.space][reference] for reference in trial.asked.evidence]
-        hits = memory.recall(trial.asked.question, k=offered(max(sizes)), space=trial.space, now=trial.now)
+        hits = memory._recalled(trial.asked.question, offered(max(sizes)), PROMPT, space=trial.space, now=trial.now)
         blocks = {size: block(Hits(hits[: offered(size)], hits.notes), size, count) for size in sizes}
         rows[OURS].append(_scored(trial, blocks, needed))
         if number % every == 0:

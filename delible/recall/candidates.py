@@ -48,6 +48,8 @@ def candidates_of(found: Found, question: Question) -> Candidates:
         inherited=inherited,
         session=found.session,
         session_bm25=found.session_bm25,
+        talk=found.talk,
+        place=found.place,
         subject=subject,
         another=(speaker != 0) & ~subject if named else subject,
         first_person=traits.first_person,

@@ -30,7 +30,7 @@ from delible.recall.embedding import Embedding
 from delible.recall.evidence import evidence
 from delible.recall.irregular import forms_of
 from delible.recall.question import question_terms, stems_of
-from delible.recall.score import Candidates, Order, ordered
+from delible.recall.score import RULE, Candidates, Order, Weights, ordered
 from delible.store import encoders, ledger, lives, reading
 from delible.store.filters import Where, compile_where
 from delible.store.intake import When
@@ -61,6 +61,7 @@ class Request:
     dialogue: tuple[str, ...] = ()
     max_tokens: int | None = None
     zone: tzinfo = UTC
+    weights: Weights = RULE
 
 
 @cache
@@ -94,7 +95,7 @@ def recall(
     width = request.k * (4 if rankers or len(guards) > 1 else 1) + SPARE
 
     def best(connection: apsw.Connection, looked: Searched) -> tuple[Searched, Order, list[Hit]]:
-        order = ordered(looked.found, looked.candidates, looked.question.form)
+        order = ordered(looked.found, looked.candidates, looked.question.form, request.weights)
         return looked, order, _hits(connection, looked.found, order, range(min(width, len(order.order))), seen)
 
     done = searched(store, views, embedding, request, best)
@@ -149,6 +150,7 @@ def searched(
         terms = question_terms(question)
         speakers = [word.lower() for word in terms.words] + [USER] * asks_of_self(question)
         names = named_in(store.key, dict.fromkeys(speakers))
+        days = days_of(question, now)
         with store.reading() as connection, damaged("what a recall reads"):
             wanted = Search(
                 scope=request.scope,
@@ -157,6 +159,7 @@ def searched(
                 terms=[forms_of(word) for word in terms.words],
                 grams=terms.grams,
                 names=names,
+                days=days,
                 k=request.k,
                 happened=happened,
                 where=where if request.where else None,
@@ -164,7 +167,7 @@ def searched(
             )
             before = look(connection, views, wanted)
         vector, tokens = encoding.result()
-        asked = Question(terms, tokens, form_of(question), days_of(question, now), names)
+        asked = Question(terms, tokens, form_of(question), days, names)
         with store.reading() as connection:
             if encoders.known(connection) != known:
                 continue  # the folder changed its model between the encoding and this read

@@ -17,6 +17,7 @@
           +  4    exp(-days to the date / 10)        time     where the question names one
           +  2    happened within the date's range   time
           +   .5  a date that it names overlaps      time
+          +   .1  max of the score so far, four turns either side, above the lowest     beside  in a talk
           +       up to the best that it revises     newest   the newest that says it (newest.py)
     fuse  =  z(BM25) + z(MS) + .5 z(cosine),   z over the candidates
 
@@ -62,10 +63,15 @@ class Weights:
     near_date: float = 4.0
     in_range: float = 2.0
     overlaps: float = 0.5
+    beside: float = 0.1  # ours, on REALTALK: R@10 .636 > .650 at equal MAP; more costs MAP
     dense: float = 0.5  # of the cosine in fuse
 
 
 RULE = Weights()
+# A prompt is read as a whole, and what answers often lies in several turns of a talk: of LoCoMo's questions with all
+# evidence in 1,000 tokens, .788 with `beside` at 0, .797 at .1, .804 at .4 (REALTALK .586, .596, .602).
+PROMPT = Weights(beside=0.4)
+AROUND = 4  # turns either side whose best score counts; 3 to 6 give the same
 TURN = 20  # words of a usual turn
 
 
@@ -79,6 +85,8 @@ class Candidates:
     inherited: NDArray[float32]  # mq
     session: NDArray[int64]
     session_bm25: NDArray[float32]
+    talk: NDArray[int64]  # -1 for none
+    place: NDArray[int64]  # in the talk
     subject: NDArray[bool_]
     another: NDArray[bool_]
     first_person: NDArray[int64]
@@ -149,7 +157,7 @@ def parts(c: Candidates, form: Form, w: Weights = RULE) -> dict[str, NDArray[flo
     fuse = standardised(c.bm25) + standardised(c.late) + w.dense * standardised(c.cosine)
     fuse = standardised(fuse)
     counted = c.capitals / 4
-    return {
+    found = {
         "meaning": w.meaning * standardised(c.inherited),
         "speaker": w.subject * c.subject + w.another * c.another + w.subject_fuse * fuse * c.subject,
         "nearby": w.session_fuse * _highest(fuse, c.session) + w.session_words * _share(c.session_bm25),
@@ -163,11 +171,13 @@ def parts(c: Candidates, form: Form, w: Weights = RULE) -> dict[str, NDArray[flo
         + w.long * np.log(np.maximum(c.length / TURN, 1)),
         "time": w.near_date * np.exp(-c.days / 10) + w.in_range * c.in_range + w.overlaps * c.overlaps,
     }
+    return found | {"beside": w.beside * _beside(score(found), c)}
 
 
 def score(found: dict[str, NDArray[float64]]) -> NDArray[float64]:
     """The sum of the parts (C,)."""
-    return np.sum([*found.values()], axis=0)
+    total: NDArray[float64] = np.sum([*found.values()], axis=0)
+    return total
 
 
 def _highest(values: NDArray[float64], group: NDArray[int64]) -> NDArray[float64]:
@@ -175,9 +185,25 @@ def _highest(values: NDArray[float64], group: NDArray[int64]) -> NDArray[float64
     groups, of = np.unique(group, return_inverse=True)
     highest = np.full(len(groups), -np.inf)
     np.maximum.at(highest, of, values)
-    return highest[of]
+    own: NDArray[float64] = highest[of]
+    return own
+
+
+def _beside(scores: NDArray[float64], c: Candidates) -> NDArray[float64]:
+    """For each turn the highest score of the turns around it in its talk, above the lowest of all; 0 without any."""
+    order = np.lexsort((c.place, c.talk))
+    talk, place, above = c.talk[order], c.place[order], scores[order] - scores.min(initial=0)
+    best = np.zeros(len(order))
+    for by in range(1, min(AROUND, len(order) - 1) + 1):
+        near = (talk[by:] == talk[:-by]) & (talk[by:] >= 0) & (place[by:] - place[:-by] <= AROUND)
+        best[by:] = np.maximum(best[by:], near * above[:-by])
+        best[:-by] = np.maximum(best[:-by], near * above[by:])
+    found = np.empty(len(order))
+    found[order] = best
+    return found
 
 
 def _share(values: NDArray[float32]) -> NDArray[float64]:
     most = float(values.max(initial=0))
-    return values / most if most > 0 else np.zeros(len(values))
+    share: NDArray[float64] = values.astype(np.float64) / most if most > 0 else np.zeros(len(values))
+    return share

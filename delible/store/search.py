@@ -15,16 +15,14 @@ import numpy as np
 from delible.core.errors import CorruptStore, EncoderMismatch
 from delible.store import bits, words
 from delible.store.spaces import Scope, word_scope
-from delible.store.turns import MARK, UNKNOWN, windowed
+from delible.store.turns import DAY, MARK, UNKNOWN, windowed
 from delible.store.views import View, Views, last_event
 
 if TYPE_CHECKING:
     from numpy import bool_, float32, int64, intp
     from numpy.typing import NDArray
 
-CANDIDATES = (
-    200  # by words, by words of a window, and by vectors (measured on LoCoMo and REALTALK: .932 of the evidence)
-)
+CANDIDATES = 300  # by words, by words of a window, by vectors and by the days asked for
 WINDOW = 0.5  # share of a neighbour's words in its window; ours
 PARTS = 4  # nearest passages of a record that are scored exactly
 NOTHING = "nothing is remembered here yet"
@@ -48,7 +46,8 @@ _TOKENS = (
 class Search:
     """What is looked for. `happened`: from, until, either None, ends included; `as_of`: an event. Microseconds.
 
-    `terms`: for each its forms; `names`: words of the question that may name a speaker, by `turns.named_in`.
+    `terms`: for each its forms; `names`: words of the question that may name a speaker, by `turns.named_in`; `days`:
+    since 1970 that the question names, from and until before.
     """
 
     scope: Scope
@@ -57,6 +56,7 @@ class Search:
     terms: Sequence[Sequence[str]] = ()
     grams: Sequence[str] = ()
     names: Mapping[str, int] = field(default_factory=dict)
+    days: Sequence[tuple[int, int]] = ()
     vector: NDArray[float32] | None = None
     k: int = 8
     happened: tuple[int | None, int | None] | None = None
@@ -89,6 +89,8 @@ class Found:
     marks: Mapping[str, NDArray[Any]]  # fields of turns.MARK
     session: NDArray[int64]
     session_bm25: NDArray[float32]
+    talk: NDArray[int64]  # the talk of a turn; -1 where it is none, or a model answers in it
+    place: NDArray[int64]  # of a turn in its talk
     near: Near
     tokens: bytes  # of the rows read (R,), joined
     sizes: NDArray[int64]  # (R,) bytes of each
@@ -162,8 +164,12 @@ def search(connection: apsw.Connection, views: Views, request: Search, before: L
     if not allowed.any():
         return _nothing(before.count, NOTHING_PASSES)
     most = max(request.candidates, request.k)
-    distances, by_vectors = _by_vectors(view, None if before.everything else allowed, most, request.vector)
-    chosen = np.unique(np.concatenate([_best(before.bm25, most), _best(before.windowed, most), by_vectors]))
+    distances = _distances(view, request.vector)
+    nearest = _nearest(view, distances, None if before.everything else allowed, most)
+    # What happened on a day that is asked for may share neither words nor meaning with the question.
+    dated = _nearest(view, distances, allowed & _happened(view, request.days), most) if request.days else nearest[:0]
+    words_ = (_best(before.bm25, most), _best(before.windowed, most))
+    chosen = np.unique(np.concatenate([*words_, nearest, dated]))
     cosine, start, stop, vectors = _exact(connection, view, chosen, distances, request.vector)
     near, ids = _near(before, chosen, vectors)
     tokens, sizes = _tokens(connection, ids)
@@ -177,6 +183,8 @@ def search(connection: apsw.Connection, views: Views, request: Search, before: L
         {name: view.records[name][chosen] for name in MARK.names or ()},
         session,
         before.sessions[session] if len(before.sessions) else np.zeros(len(chosen), np.float32),
+        np.where(view.turns.with_model[session], -1, view.turns.talk(chosen)),
+        view.turns.place[chosen],
         near,
         tokens,
         sizes,
@@ -207,7 +215,7 @@ def _nothing(count: int, note: str) -> Found:
     none, zero = np.empty(0, np.int64), np.empty(0, np.float32)
     marks = {name: np.empty(0, MARK[name]) for name in MARK.names or ()}
     near = Near(none, none, none, none, none, none.astype(bool))
-    return Found(none, zero, zero, none, none, marks, none, zero, near, b"", none, {}, (), count, (note,))
+    return Found(none, zero, zero, none, none, marks, none, zero, none, none, near, b"", none, {}, (), count, (note,))
 
 
 def _allowed(connection: apsw.Connection, view: View, visible: NDArray[bool_], request: Search) -> NDArray[bool_]:
@@ -231,27 +239,37 @@ def _allowed(connection: apsw.Connection, view: View, visible: NDArray[bool_], r
     return allowed
 
 
-def _by_vectors(
-    view: View, allowed: NDArray[bool_] | None, most: int, vector: NDArray[float32] | None
-) -> tuple[NDArray[np.uint16], NDArray[intp]]:
-    """Distances of all vectors, and the rows of the nearest ones that are allowed."""
+def _happened(view: View, days: Sequence[tuple[int, int]]) -> NDArray[bool_]:
+    """Mask of the rows that happened on one of these days."""
+    found = np.zeros(len(view), bool)
+    for first, last in days:
+        found |= (view.happened >= first * DAY) & (view.happened < last * DAY)
+    found &= view.happened != UNKNOWN
+    return found
+
+
+def _distances(view: View, vector: NDArray[float32] | None) -> NDArray[np.uint16]:
+    """Of all vectors to the question's; none where there is none."""
     if vector is None or not len(view.owners):
-        return np.empty(0, np.uint16), np.empty(0, np.intp)
+        return np.empty(0, np.uint16)
     if bits.width(len(vector)) != 8 * len(view.bits):
         raise EncoderMismatch("the question's vector has another dimension than the records'; nothing was searched")
-    question = bits.as_words(bits.sign_bits(vector[None, :])[0])
-    distances = bits.distances(view.bits, question)
-    owners = view.owners
+    return bits.distances(view.bits, bits.as_words(bits.sign_bits(vector[None, :])[0]))
+
+
+def _nearest(view: View, distances: NDArray[np.uint16], allowed: NDArray[bool_] | None, most: int) -> NDArray[intp]:
+    """The allowed rows of the nearest vectors."""
+    owners = view.owners[: len(distances)]
     here = None if allowed is None else np.flatnonzero(allowed[owners])
     among = distances if here is None else distances[here]
     take = most
     while True:
         # Passages of one record may crowd out others: take more until there are rows enough.
-        best = bits.nearest(among, take, 64 * len(question))
+        best = bits.nearest(among, take, 64 * len(view.bits))
         nearest = owners[best if here is None else here[best]]
         _, first = np.unique(nearest, return_index=True)
         if len(first) >= most or len(best) == len(among):
-            return distances, nearest[np.sort(first)[:most]].astype(np.intp)
+            return nearest[np.sort(first)[:most]].astype(np.intp)
         take *= 4
 
 
@@ -318,12 +336,12 @@ def _near(before: Look, chosen: NDArray[intp], vectors: NDArray[int64]) -> tuple
     inside = first < len(view.owners)
     has = np.zeros(len(others), bool)
     has[inside] = view.owners[first[inside]] == others[inside]
-    ids = (
-        np.concatenate([vectors, np.where(has, view.vectors["vector"][np.where(has, first, 0)], -1)])
-        if (len(view.owners))
-        else np.full(len(rows), -1, np.int64)
-    )
-    return Near(np.arange(len(chosen)), *(place(at) for at in beside), speaker[chosen] != 0), ids
+    if len(view.owners):
+        ids = np.concatenate([vectors, np.where(has, view.vectors["vector"][np.where(has, first, 0)], -1)])
+    else:
+        ids = np.full(len(rows), -1, np.int64)
+    partner, opener, previous, following = (place(at) for at in beside)
+    return Near(np.arange(len(chosen)), partner, opener, previous, following, speaker[chosen] != 0), ids
 
 
 def _tokens(connection: apsw.Connection, ids: NDArray[int64]) -> tuple[bytes, NDArray[int64]]:

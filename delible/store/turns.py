@@ -162,6 +162,12 @@ class Turns:
         numbers: NDArray[int64] = self.run[self.place[at]]
         return numbers
 
+    def talk(self, at: NDArray[Any]) -> NDArray[int64]:
+        """The talk of rows at these positions: a number that turns of one talk share; -1 for what is no turn of any."""
+        numbers = np.concatenate([[0], np.cumsum(~self.talks)])
+        told = np.concatenate([[False], self.talks]) | np.concatenate([self.talks, [False]])
+        return np.where(told, numbers[: len(told)], -1)[self.place[at]] if len(self.run) else np.empty(0, np.int64)
+
     def beside(self, at: NDArray[Any], by: int) -> NDArray[int64]:
         """The position of the turn `by` places later (or, below 0, earlier) in the same session; -1 where none is."""
         places = self.place[at] + by

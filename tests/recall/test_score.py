@@ -13,7 +13,7 @@ def candidates(n=3, **given):
     for field in fields(Candidates):
         flag = "bool_" in str(field.type)
         columns[field.name] = np.zeros(n, bool if flag else float)
-    columns |= {"session": np.arange(n), "days": np.full(n, np.inf)}
+    columns |= {"session": np.arange(n), "days": np.full(n, np.inf), "talk": np.full(n, -1)}
     return Candidates(**columns | {name: np.array(value) for name, value in given.items()})
 
 
@@ -27,7 +27,7 @@ def test_the_score_is_the_sum_of_its_parts():
         inherited=[0.1, 0.5, 0.9], bm25=[3.0, 0.0, 1.0], subject=[True, False, False], first_person=[4, 0, 1]
     )
     found = parts(c, Form(names=True))
-    assert set(found) == {"meaning", "speaker", "nearby", "form", "time"}
+    assert set(found) == {"meaning", "speaker", "nearby", "form", "time", "beside"}
     assert score(found).tolist() == pytest.approx([sum(found[name][at] for name in found) for at in range(3)])
     assert found["meaning"].tolist() == pytest.approx([-2 * 1.5**0.5, 0, 2 * 1.5**0.5])
 
@@ -68,3 +68,21 @@ def test_a_weight_of_zero_takes_its_part_out():
 @pytest.mark.parametrize("value", [0.0, 0.1, 1 / 3, 7.7])
 def test_equal_values_have_no_spread_whatever_the_rounding(value):
     assert standardised(np.full(97, value, np.float32)).tolist() == [0] * 97
+
+
+def test_a_turn_gains_from_the_best_of_the_four_turns_either_side():
+    c = candidates(7, inherited=[9.0, 0, 0, 0, 0, 0, 0], talk=[1] * 7, place=range(10, 17))
+    meaning, beside = (parts(c, Form())[name] for name in ("meaning", "beside"))
+    gain = 0.1 * (meaning[0] - meaning[1])
+    assert beside.tolist() == pytest.approx([0, gain, gain, gain, gain, 0, 0])
+
+
+def test_nothing_is_gained_beside_another_talk_or_where_none_is_a_turn():
+    best = [9.0, 0, 0]
+    for talk in ([1, 2, 2], [-1, -1, -1]):
+        assert not parts(candidates(inherited=best, talk=talk, place=[1, 2, 3]), Form())["beside"].any()
+
+
+def test_turns_that_are_no_candidates_lie_between_all_the_same():
+    c = candidates(inherited=[9.0, 0, 0], talk=[1, 1, 1], place=[1, 5, 6])
+    assert (parts(c, Form())["beside"] > 0).tolist() == [False, True, False]

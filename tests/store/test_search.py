@@ -13,6 +13,7 @@ from delible.store.lives import close_life
 from delible.store.search import Search
 from delible.store.spaces import EVERYTHING, Scope
 from delible.store.sqlite import SQLite
+from delible.store.turns import DAY
 from delible.store.views import Views
 from delible.store.writing import Draft, Embedded, write
 
@@ -208,6 +209,23 @@ def test_candidates_are_the_best_by_words_and_the_best_by_vectors(house):
     assert 50 <= len(found) <= 52 and {rows[300], rows[301]} <= set(found.rows.tolist())
     best = np.argsort([-float(vector(n) @ question) for n in range(400)])[:3]
     assert {rows[n] for n in best} <= set(found.rows.tolist())
+
+
+def test_what_happened_on_a_day_that_is_asked_for_is_a_candidate(house):
+    rows = [house.put(f"note {n}", between(vector(1), vector(n + 9), 0.1)) for n in range(4)]
+    that_day = house.put("We were in Rome.", between(vector(2), vector(1), -1), happened=3 * DAY + 5)
+    asked = {"candidates": 2, "k": 1}
+    assert that_day not in house.find("", vector(1), **asked).rows
+    found = house.find("", vector(1), days=((3, 4),), **asked).rows
+    assert that_day in found and len(found) == 3 and set(found) <= {*rows, that_day}
+    assert that_day not in house.find("", vector(1), days=((4, 9),), **asked).rows
+
+
+def test_a_day_that_is_asked_for_passes_no_filter(house):
+    house.put("We were in Rome.", vector(1), happened=3 * DAY + 5, space="user/bob")
+    house.put("Tea", vector(2), happened=3 * DAY + 5, kind="fact")
+    house.put("Coffee", vector(3), happened=3 * DAY + 5)
+    assert len(house.find("", vector(1), days=((3, 4),), where={"kind": "fact"})) == 1
 
 
 def test_among_equal_scores_the_same_rows_are_chosen_each_time(house):

@@ -99,6 +99,15 @@ def test_notes_that_follow_each_other_are_no_talk_and_lend_nothing():
     assert windowed(np.array([1.0, 0.0], np.float32), talk, 0.5).tolist() == [1, 0.5]
 
 
+def test_turns_of_one_talk_share_its_number_and_notes_have_none():
+    found, _ = lined((0, 1), (0, 1), (1, 1), (1, 1), (2, 1), (0, 1), (0, 2))
+    assert found.order.tolist() == [0, 1, 5, 6, 2, 3, 4]
+    talk = found.talk(np.arange(7)).tolist()
+    assert talk[:2] == [-1, -1] and talk[4] == -1
+    assert talk[2] == talk[3] >= 0 and talk[5] == talk[6] >= 0 and talk[2] != talk[5]
+    assert lined()[0].talk(np.arange(0)).tolist() == []
+
+
 def test_an_empty_view_has_no_turns():
     found, speakers = lined()
     none = np.array([], np.int64)
