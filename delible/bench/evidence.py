@@ -55,6 +55,8 @@ WITHOUT: dict[str, Callable[[Searched], Order]] = {
     ),
     "without the length": lambda s: _order(s, Weights(long=0)),
     "without dates": lambda s: _order(s, Weights(near_date=0, in_range=0, overlaps=0)),
+    "without turns beside": lambda s: _order(s, Weights(beside=0)),
+    "without the newest first": lambda s: _order(s, newer=None),
     "late interaction with inheritance alone": lambda s: _by(s, s.candidates.inherited),
     "late interaction alone": lambda s: _by(s, s.candidates.late),
 }
