@@ -320,15 +320,28 @@ def answers(memory):
     ]  # fmt: skip
 
 
-def test_what_was_migrated_recalls_as_a_fresh_folder_once_its_tokens_are_made(first, tmp_path):
-    written(tmp_path / "fresh.mem")
-    with delible.open(tmp_path / "fresh.mem") as fresh:
-        wanted = answers(fresh)
+def test_what_was_migrated_recalls_as_a_fresh_folder_once_its_tokens_are_made(tmp_path):
+    folder = tmp_path / "fresh.mem"
+    written(folder)
+    with delible.open(folder) as memory:
+        wanted = answers(memory)
+    connection = apsw.Connection(str(folder / "store.db"))
+    connection.execute("DROP TABLE turns; DROP INDEX records_tail; UPDATE vectors SET tokens = NULL").fetchall()
+    connection.pragma("user_version", 1)
+    connection.close()
+    with delible.open(folder) as memory:
+        left = memory.encoder()["records_without_tokens"]
+        assert left > 5 and answers(memory) != wanted
+        assert memory.reembed("hash") == left and answers(memory) == wanted
+
+
+def test_the_kept_folder_gets_its_tokens_by_the_command_that_is_told(first):
+    told = {finding.code: finding.detail for finding in first.verify()}
     left = first.encoder()["records_without_tokens"]
-    assert left > 5 and answers(first) != wanted
+    assert left > 5 and f"{left} records have no tokens yet, make them: delible encoder use" in told["vectors"]
     assert first.reembed("hash") == left and "records_without_tokens" not in first.encoder()
-    assert answers(first) == wanted
-    assert [finding.code for finding in first.verify() if not finding.ok] == []
+    assert [finding for finding in first.verify() if not finding.ok or "tokens" in finding.detail] == []
+    assert "Lisbon" in first.recall("Where does Bob move?", space="user/ana", k=1)[0].record.text
 
 
 def test_an_archive_of_what_was_migrated_gets_its_tokens_where_it_is_loaded(first, tmp_path):
