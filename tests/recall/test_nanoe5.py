@@ -171,7 +171,11 @@ def test_a_server_that_is_gone_is_one_line_and_nothing_is_lost(folder):
     with delible.open(folder, encoder=server.spec) as memory:
         memory.write("The spare key lies under the third flower pot.")
         server.stop()
-        for refused in (lambda: memory.write("Grandmother drinks green tea."), lambda: memory.recall("key")):
+        for refused in (
+            lambda: memory.write("Grandmother drinks green tea."),
+            lambda: memory.recall("key"),
+            lambda: open_encoder(server.spec).dimension,
+        ):
             with pytest.raises(EncoderFailed, match=r"does not answer .*Is the server running\?") as said:
                 refused()
             assert "\n" not in str(said.value) and "tea" not in str(said.value)
