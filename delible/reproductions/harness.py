@@ -4,14 +4,12 @@ A reproduction is a file of this room, named like its card's slug, with
     EXPECT     what is expected, in the order of the numbered list in its docstring
     CONTROL    options of `measure` that switch the method off: if every expectation still holds, nothing was shown
     measure    (setup, **options) -> its figures, the same names for every seed
-and, where it has any, ROWS: {name of a row: {name of a column: figure}}, a table to show beside (means of the seeds).
+    ROWS       if any: {name of a row: {name of a column: figure}}, a table to show beside, means of the seeds
+    REASONS    if any: {what is expected: why it is missed}, said only where it is
 
-    smoke      mechanics only, in seconds, without data sets: nothing is judged
-    scaled     the sheet's own section, on a laptop
-    full       the paper's size, where hardware allows
-
-Recorded beside the reproductions is only what is claimed: scaled or full, with the options as they stand. Everything
-else goes where --out says, or nowhere.
+Scales: smoke (mechanics only, in seconds, without data sets, not judged), scaled (the sheet's section, on a laptop),
+full (the paper's size). Recorded beside the code is only what is claimed: scaled or full, with the options as they
+stand; everything else goes where --out says, or nowhere.
 """
 
 from __future__ import annotations
@@ -105,7 +103,7 @@ def reproduce(
         targets=() if scale == "smoke" else (*held, switched),
         tables=(_expectations(expected, held, off), *_rows(module, method), _each("seeds", "Each seed", chosen, method),
                 _each("control", "Each seed, the method switched off", chosen, control)),
-        notes=tuple(getattr(module, "NOTES", ())),
+        notes=() if scale == "smoke" else tuple(_reasons(module, held)),
     )  # fmt: skip
 
 
@@ -198,6 +196,12 @@ def _each(key: str, title: str, seeds: Sequence[int], arm: Measured) -> Table:
     """Every figure of every seed."""
     rows: tuple[tuple[Figure, ...], ...] = tuple((name, *(each[name] for each in arm)) for name in arm[0])
     return Table(key, title, ("figure", *(f"seed {seed}" for seed in seeds)), rows)
+
+
+def _reasons(module: ModuleType, held: Sequence[Target]) -> list[str]:
+    """Of each expectation that is missed, why."""
+    known: Mapping[str, str] = getattr(module, "REASONS", {})
+    return [f"{of.name}: {known.get(of.figure, 'not explained yet')}" for of in held if not of.held]
 
 
 def _shown(value: float | None) -> str:

@@ -62,6 +62,13 @@ def test_rows_beside_show_the_mean_of_the_seeds():
     assert rows.rows == (("grown", "3.500", "1.000"), ("seen", "-", "1.000"))
 
 
+def test_what_is_missed_is_recorded_with_its_reason():
+    module = reproduction(bound=99.0)
+    assert reproduce(module, seeds=[0]).notes == ("size: not explained yet",)
+    module.REASONS = {"size": "seeds are small", "seen": "never missed"}
+    assert reproduce(module, seeds=[0]).notes == ("size: seeds are small",)
+
+
 def test_an_unknown_scale_is_refused():
     with pytest.raises(InvalidInput, match="smoke, scaled, full"):
         reproduce(reproduction(), scale="huge")
