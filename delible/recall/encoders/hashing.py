@@ -1,7 +1,8 @@
 """The `hash` encoder: no model and no meaning, equal words only. For tests, and where nothing may be installed.
 
 A word is a vector of signs drawn from its hash; a text is the sum of its words, as in signed feature hashing
-(Weinberger et al. 2009). Words of a script without spaces are what such a run is looked up by (`sought`).
+(Weinberger et al. 2009). In scripts without spaces a run is one word of a text's sum (so it was in version 1, and its
+vectors are kept), and gives a token for each gram that it is looked up by (`sought`).
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from delible.store.words import UNSPACED, sought
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_word = re.compile(rf"(?P<run>[{UNSPACED}]+)|[^\W{UNSPACED}]+")
+_word = re.compile(r"\w+")
+_piece = re.compile(rf"(?P<run>[{UNSPACED}]+)|[^\W{UNSPACED}]+")
 
 
 class HashEncoder:
@@ -52,10 +54,13 @@ class HashEncoder:
         vectors = np.zeros((len(texts), self.dimension), np.float64)
         tokens = []
         for row, text in enumerate(texts):
-            found = [piece for match in _word.finditer(normalised(text)) for piece in _pieces(match)]
+            read = normalised(text)
+            found = [piece for match in _piece.finditer(read) for piece in _pieces(match)]
             words = tuple(word for word, _ in found)
             signs = np.array([_signs(word, self.dimension) for word in words], np.float32).reshape(-1, self.dimension)
-            total = signs.sum(axis=0, dtype=np.float64)
+            total = np.zeros(self.dimension)
+            for word in _word.findall(read):
+                total += _signs(word, self.dimension)
             vectors[row] = total if total.any() else _signs("\0" + text, self.dimension)
             starts = tuple(start for _, start in found)
             tokens.append(Tokens(words, signs / np.float32(self.dimension**0.5), starts))
