@@ -208,7 +208,7 @@ def _by(looked: Searched, values: NDArray[float32]) -> Order:
 def run(
     name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, transfer: bool = False, peers: bool = False
 ) -> int:
-    """Measure, print, write `out`/<name>.json; 1 when a target is missed.
+    """Measure, print, write `out`/<name>.json, for other encoders <name>-<encoder>.json; 1 when a target is missed.
 
     `transfer`: also by what the other sets teach, a model and the rule's constants, which takes as long as they do;
     `peers`: also by mem0.
@@ -255,6 +255,11 @@ def run(
     path = record(result, out)
     say(f"\nfigures in {path.name}")
     return 0 if result.held else 1
+
+
+def named(name: str, encoder: str) -> str:
+    """The result of a set with this encoder."""
+    return name if encoder == ENCODER else f"{name}-{encoder}"
 
 
 def beside(
@@ -380,7 +385,7 @@ def _result(
         figures["map, audited"] = ranking.mean(rows[AUDITED], "map")
         figures["recall@10, audited"] = ranking.mean(rows[AUDITED], "recall@10")
     return Result(
-        name=name,
+        name=named(name, str(options["encoder"])),
         module=__name__,
         figures=figures,
         n={"conversations": len(talks), "turns": sum(len(talk.turns) for talk in talks), "questions": len(ours)},

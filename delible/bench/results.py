@@ -22,6 +22,7 @@ from typing import Any, Literal
 from delible.bench.code import PACKAGE, code_hash
 
 FOLDER = PACKAGE / "bench" / "results"
+REPRODUCED = PACKAGE / "reproductions" / "results"
 LIBRARIES = ("apsw", "numpy", "onnxruntime", "tokenizers", "safetensors", "pydantic", "typer", "rich")
 
 State = Literal["current", "stale", "not measured"]
@@ -204,7 +205,7 @@ def shown_figure(value: Figure) -> str:
         return value
     if isinstance(value, int) or abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
-    return f"{value:.2f}" if abs(value) < 10 else f"{value:.1f}"
+    return f"{value:.{3 if abs(value) < 1 else 2 if abs(value) < 10 else 1}f}"
 
 
 def plain(table: Table) -> str:
@@ -218,7 +219,7 @@ def plain(table: Table) -> str:
 
 
 def _filling(name: str, part: str, folder: Path | None) -> str:
-    result = load(name, folder)
+    result = load(name, folder) or load(name, REPRODUCED)
     if part.startswith("#"):
         if result is None:
             return "not measured"
@@ -226,7 +227,7 @@ def _filling(name: str, part: str, folder: Path | None) -> str:
             raise KeyError(f"no figure {part[1:]!r} in the result {name!r}")
         return shown_figure(result.figures[part[1:]])
     if result is None:
-        return f"\nNot measured yet: `delible bench {name}`.\n"
+        return f"\nNot measured yet: `{_command(name)}`.\n"
     tables = [table for table in result.tables if part in ("", f"/{table.key}")]
     if not tables:
         raise KeyError(f"no table {part[1:]!r} in the result {name!r}")
@@ -235,11 +236,19 @@ def _filling(name: str, part: str, folder: Path | None) -> str:
     )
 
 
+def _command(name: str) -> str:
+    """What measures a result."""
+    if (REPRODUCED / f"{name}.json").exists():
+        return f"delible reproduce {name} --scale scaled"
+    bench, _, of = name.partition("-")
+    return f"delible bench {bench}" + (f" --{'set' if bench == 'prompts' else 'encoder'} {of}" if of else "")
+
+
 def _caption(result: Result) -> str:
     machine = result.environment
     where = f"{machine.get('cpu')}, {machine.get('cores')} cores, Python {machine.get('python')}"
     made = f"commit {result.commit[:10]}" if result.commit else "no commit"
-    return f"Measured by `delible bench {result.name}` on {result.time[:10]} ({made}; {where})."
+    return f"Measured by `{_command(result.name)}` on {result.time[:10]} ({made}; {where})."
 
 
 def _git(*arguments: str) -> str:

@@ -63,19 +63,19 @@ def crash(
     _measured(call, "crash", out, lambda: run(cycles, seed, out, resume))
 
 
-@command(app, leave=("path", "space", "encoder"))
+@command(app, leave=("path", "space"))
 def locomo(call: Call, data: Data = None, out: Out = None, transfer: Transfer = False, peers: Mem0 = False) -> None:
     """Evidence found in LoCoMo's talks of two people."""
     _evidence(call, "locomo", data, out, transfer, peers)
 
 
-@command(app, leave=("path", "space", "encoder"))
+@command(app, leave=("path", "space"))
 def realtalk(call: Call, data: Data = None, out: Out = None, transfer: Transfer = False, peers: Mem0 = False) -> None:
     """Evidence found in REALTALK's chats of real people."""
     _evidence(call, "realtalk", data, out, transfer, peers)
 
 
-@command(app, leave=("path", "space", "encoder"))
+@command(app, leave=("path", "space"))
 def beam(call: Call, data: Data = None, out: Out = None, transfer: Transfer = False, peers: Mem0 = False) -> None:
     """Evidence found in BEAM's long chats with an assistant."""
     _evidence(call, "beam", data, out, transfer, peers)
@@ -130,9 +130,10 @@ def memorybank(call: Call, data: Data = None, out: Out = None) -> None:
 
 
 def _evidence(call: Call, name: str, data: Path | None, out: Path | None, transfer: bool, peers: bool) -> None:
-    from delible.bench.evidence import run
+    from delible.bench.evidence import ENCODER, named, run
 
-    _measured(call, name, out, lambda: run(name, data, out, transfer=transfer, peers=peers))
+    encoder = call.encoder or ENCODER
+    _measured(call, named(name, encoder), out, lambda: run(name, data, out, encoder, transfer, peers))
 
 
 def _measured(call: Call, name: str, out: Path | None, run: Callable[[], int]) -> None:

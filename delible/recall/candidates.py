@@ -87,8 +87,9 @@ def _late(found: Found, question: Question) -> tuple[NDArray[float32], NDArray[f
     if tokens is None or not len(tokens.words) or not len(found.tokens):
         return found.cosine, found.cosine
     stored = late.unpacked(found.tokens, found.sizes, tokens.vectors.shape[1])
-    similar = late.similarities(tokens.vectors, stored)
     weights = weights_of(tokens, found)
+    counted = weights > 0
+    similar, weights = late.similarities(tokens.vectors[counted], stored), weights[counted]
     all_ = late.best(similar, stored.counts)
     asked = late.best(similar * (stored.marks & late.ASKS), stored.counts)
     own = all_[:, found.near.own]

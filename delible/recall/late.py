@@ -106,7 +106,8 @@ def weighted(maxima: NDArray[float32], weights: NDArray[float32], power: float =
     total = float(weights.sum())
     if not total or not len(maxima):
         return np.zeros(maxima.shape[1], np.float32)
-    scores: NDArray[float32] = (weights @ maxima**power / total).astype(np.float32)
+    # No product of matrices: so few rows gain nothing by it, and BLAS warns of what lies behind the last column.
+    scores: NDArray[float32] = (weights[:, None] * maxima**power).sum(axis=0) / np.float32(total)
     return scores
 
 

@@ -35,7 +35,7 @@ from delible.store import encoders, ledger, lives, reading
 from delible.store.filters import Where, compile_where
 from delible.store.intake import When
 from delible.store.lookout import Lookout
-from delible.store.search import NOTHING, Found, Search, look, search
+from delible.store.search import NOTHING, Found, Search, look, passages, search
 from delible.store.spaces import Scope
 from delible.store.sqlite import SQLite, damaged
 from delible.store.turns import USER, named_in
@@ -182,16 +182,17 @@ def searched(
 
 def _hits(connection: apsw.Connection, found: Found, order: Order, places: range, seen: Scope | None) -> list[Hit]:
     """Whole records of these places of the order, their text as evidence for now."""
-    rows = [int(found.rows[order.order[at]]) for at in places]
+    chosen = order.order[places]
+    rows = found.rows[chosen].tolist()
     records = reading.records_of(connection, rows, seen)
+    passage_of = passages(connection, found.passage[chosen])
     hits: list[Hit] = []
-    for at, row in zip(places, rows, strict=True):
+    for at, row, vector in zip(places, rows, found.passage[chosen].tolist(), strict=True):
         record = records.get(row)
         if record is None:
             continue
-        place = order.order[at]
-        start, stop = int(found.start[place]), int(found.stop[place])
-        passage = None if start < 0 or stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
+        start, stop = passage_of.get(vector, (0, len(record.text)))
+        passage = None if stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
         whole = Span(record.text, 0, len(record.text))
         parts = order.parts(at) | weakness(float(order.scores[0] - order.scores[at]))
         hits.append(Hit(record, float(order.scores[at]), parts, whole, passage))

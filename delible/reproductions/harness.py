@@ -28,13 +28,13 @@ from typing import Any, Literal, get_args
 
 from delible.bench.code import PACKAGE
 from delible.bench.conversations import DATA
-from delible.bench.results import Figure, Result, Table, Target, load, record
+from delible.bench.results import REPRODUCED, Figure, Result, Table, Target, load, record
 from delible.bench.results import state as freshness
 from delible.core.cards import cards
 from delible.core.errors import InvalidInput, UnknownField
 from delible.core.expect import Expect
 
-FOLDER = PACKAGE / "reproductions" / "results"
+FOLDER = REPRODUCED
 SEEDS = range(3)
 
 Scale = Literal["smoke", "scaled", "full"]

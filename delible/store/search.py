@@ -32,8 +32,8 @@ _WALK = "SELECT group_concat(r.row) FROM records r NOT INDEXED"
 _INDEX = "SELECT group_concat(r.row) FROM records r INDEXED BY records_space"
 _TEXTS = " CROSS JOIN texts t ON t.row = r.row"
 _VALUES = (
-    "SELECT group_concat(v.vector), group_concat(v.start), group_concat(v.stop),"
-    " CAST(group_concat(v.value, '') AS BLOB) FROM carray(?) c CROSS JOIN vectors v ON v.vector = c.value"
+    "SELECT group_concat(v.vector), CAST(group_concat(v.value, '') AS BLOB)"
+    " FROM carray(?) c CROSS JOIN vectors v ON v.vector = c.value"
 )  # as in views: one string a column
 _TOKENS = (
     "SELECT group_concat(v.vector), group_concat(ifnull(length(v.tokens), 0)),"
@@ -79,13 +79,12 @@ class Near:
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Candidates (C,), ascending rows; `start`, `stop`: the best passage, -1 where none; `count`: visible records."""
+    """Candidates (C,), ascending rows; `passage`: the vector of the best one, -1 for none; `count`: visible records."""
 
     rows: NDArray[int64]
     bm25: NDArray[float32]
     cosine: NDArray[float32]
-    start: NDArray[int64]
-    stop: NDArray[int64]
+    passage: NDArray[int64]
     marks: Mapping[str, NDArray[Any]]  # fields of turns.MARK
     session: NDArray[int64]
     session_bm25: NDArray[float32]
@@ -141,7 +140,8 @@ def look(connection: apsw.Connection, views: Views, request: Search) -> Look:
     frequencies = {posting.term: len(posting.positions) for posting in found}
     found = words.telling(corpus, found)
     scores = words.bm25(corpus, found)
-    sessions = words.bm25_of_groups(corpus, found, view.turns.session(np.arange(len(view))), view.turns.count)
+    told = view.session_lengths if count == len(view) else view.lengths_of(visible)
+    sessions = words.bm25_of_groups(found, view.sessions, told)
     near = windowed(scores, view.turns, WINDOW)
     scores[~allowed] = 0
     near[~allowed] = 0
@@ -170,16 +170,15 @@ def search(connection: apsw.Connection, views: Views, request: Search, before: L
     dated = _nearest(view, distances, allowed & _happened(view, request.days), most) if request.days else nearest[:0]
     words_ = (_best(before.bm25, most), _best(before.windowed, most))
     chosen = np.unique(np.concatenate([*words_, nearest, dated]))
-    cosine, start, stop, vectors = _exact(connection, view, chosen, distances, request.vector)
-    near, ids = _near(before, chosen, vectors)
+    cosine, passage = _exact(connection, view, chosen, distances, request.vector)
+    near, ids = _near(before, chosen, passage)
     tokens, sizes = _tokens(connection, ids)
     session = view.turns.session(chosen)
     return Found(
         view.rows[chosen],
         before.bm25[chosen],
         cosine,
-        start,
-        stop,
+        passage,
         {name: view.records[name][chosen] for name in MARK.names or ()},
         session,
         before.sessions[session] if len(before.sessions) else np.zeros(len(chosen), np.float32),
@@ -215,7 +214,7 @@ def _nothing(count: int, note: str) -> Found:
     none, zero = np.empty(0, np.int64), np.empty(0, np.float32)
     marks = {name: np.empty(0, MARK[name]) for name in MARK.names or ()}
     near = Near(none, none, none, none, none, none.astype(bool))
-    return Found(none, zero, zero, none, none, marks, none, zero, none, none, near, b"", none, {}, (), count, (note,))
+    return Found(none, zero, zero, none, marks, none, zero, none, none, near, b"", none, {}, (), count, (note,))
 
 
 def _allowed(connection: apsw.Connection, view: View, visible: NDArray[bool_], request: Search) -> NDArray[bool_]:
@@ -279,12 +278,11 @@ def _exact(
     chosen: NDArray[intp],
     distances: NDArray[np.uint16],
     vector: NDArray[float32] | None,
-) -> tuple[NDArray[float32], NDArray[int64], NDArray[int64], NDArray[int64]]:
-    """The cosine of each chosen row's best passage, where it lies, and its vector: 0, -1, -1, -1 where it has none."""
-    cosine = np.zeros(len(chosen), np.float32)
-    start, stop, best = (np.full(len(chosen), -1, np.int64) for _ in range(3))
+) -> tuple[NDArray[float32], NDArray[int64]]:
+    """The cosine of each chosen row's best passage and its vector: 0, -1 where it has none."""
+    cosine, best = np.zeros(len(chosen), np.float32), np.full(len(chosen), -1, np.int64)
     if vector is None or not len(distances):
-        return cosine, start, stop, best
+        return cosine, best
     first = np.searchsorted(view.owners, chosen)
     parts = np.searchsorted(view.owners, chosen, side="right") - first
     of = np.repeat(np.arange(len(chosen)), parts)
@@ -298,18 +296,24 @@ def _exact(
     order = np.argsort(ids)  # pages of the table in their order
     line = connection.execute(_VALUES, (apsw.carray(ids[order]),)).fetchone() if len(ids) else None
     if line is None or line[0] is None:
-        return cosine, start, stop, best
-    found, starts, stops = (words.numbers_of(column) for column in line[:3])
-    if len(line[3]) != 2 * len(vector) * len(found):
+        return cosine, best
+    found, values = words.numbers_of(line[0]), line[1]
+    if len(values) != 2 * len(vector) * len(found):
         raise CorruptStore("vectors have a wrong length; run: delible verify")
     of = of[order][np.searchsorted(ids[order], found)]
-    products = np.frombuffer(line[3], "<f2").reshape(len(found), -1).astype(np.float32) @ vector
+    products = np.frombuffer(values, "<f2").reshape(len(found), -1).astype(np.float32) @ vector
     first = np.lexsort((-products, of))  # of each row the best first
     first = first[np.concatenate([[True], np.diff(of[first]) > 0])]
     cosine[of[first]] = products[first]
-    start[of[first]], stop[of[first]] = starts[first], stops[first]
     best[of[first]] = found[first]
-    return cosine, start, stop, best
+    return cosine, best
+
+
+def passages(connection: apsw.Connection, vectors: NDArray[int64]) -> dict[int, tuple[int, int]]:
+    """Where in its text each vector's passage lies; read for what is shown only: it takes longer than to score."""
+    sql = "SELECT v.vector, v.start, v.stop FROM carray(?) c CROSS JOIN vectors v ON v.vector = c.value"
+    lines = connection.execute(sql, (apsw.carray(vectors),)) if len(vectors) else ()
+    return {vector: (start, stop) for vector, start, stop in lines}
 
 
 def _near(before: Look, chosen: NDArray[intp], vectors: NDArray[int64]) -> tuple[Near, NDArray[int64]]:

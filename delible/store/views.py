@@ -155,6 +155,23 @@ class View:
         """The rows in the order of their talks."""
         return Turns.of({name: self.records[name] for name in ("space", "session", "speaker", "traits", "moment")})
 
+    @cached_property
+    def sessions(self) -> NDArray[int64]:
+        """The session of each row."""
+        return self.turns.session(np.arange(len(self)))
+
+    @cached_property
+    def session_lengths(self) -> NDArray[float64]:
+        """Words of each session."""
+        return self.lengths_of(slice(None))
+
+    def lengths_of(self, rows: NDArray[bool_] | slice) -> NDArray[float64]:
+        """Words of each session in these rows."""
+        count = self.turns.count
+        return np.bincount(self.sessions[rows], weights=self.lengths[rows], minlength=count).astype(
+            np.float64, copy=False
+        )
+
     @property
     def rows(self) -> NDArray[int64]:
         rows: NDArray[int64] = self.records["row"]

@@ -20,7 +20,7 @@ from delible.store.postings import Postings, State
 from delible.store.schema import WORDS
 
 if TYPE_CHECKING:
-    from numpy import bool_, float32, int32, int64
+    from numpy import bool_, float32, float64, int32, int64
     from numpy.typing import NDArray
 
 K1, B = 0.9, 0.15  # ours, for short records
@@ -199,17 +199,13 @@ def bm25(corpus: Corpus, found: Sequence[Posting]) -> NDArray[float32]:
     return scores
 
 
-def bm25_of_groups(corpus: Corpus, found: Sequence[Posting], group: NDArray[int64], count: int) -> NDArray[float32]:
-    """The same over groups of rows, each read as one text: scores (count,). `group`: of each row, below `count`."""
-    scores = np.zeros(count, np.float32)
-    seen = np.flatnonzero(corpus.visible)
-    if not count or not len(seen):
-        return scores
-    lengths = np.bincount(group[seen], weights=corpus.lengths[seen], minlength=count)
+def bm25_of_groups(found: Sequence[Posting], group: NDArray[int64], lengths: NDArray[float64]) -> NDArray[float32]:
+    """The same over groups of rows, each read as one text: scores (G,). `group`: of each row; `lengths`: words (G,)."""
+    scores = np.zeros(len(lengths), np.float32)
     size = int(np.count_nonzero(lengths))
     damping = K1 * (1 - B + B * lengths / max(float(lengths.sum()) / max(size, 1), 1.0))
     for _, positions, counts in found:
-        times = np.bincount(group[positions], weights=counts, minlength=count)
+        times = np.bincount(group[positions], weights=counts, minlength=len(lengths))
         there = np.flatnonzero(times)
         weight = rarity(size, len(there)) * (K1 + 1)
         scores[there] += (weight * times[there] / (times[there] + damping[there])).astype(np.float32)

@@ -53,7 +53,7 @@ def data(tmp_path_factory):
 def measured(data, tmp_path_factory):
     out = tmp_path_factory.mktemp("out")
     code = run("locomo", data, out, encoder="hash")
-    return code, load("locomo", out)
+    return code, load("locomo-hash", out)
 
 
 @pytest.fixture
@@ -117,7 +117,7 @@ def test_a_model_of_the_other_sets_has_a_row_only_when_asked_for(data, tmp_path,
     assert not any(label.startswith("learned on") for label in labels(measured[1].tables[0]))
     monkeypatch.setattr(evidence, "SETS", {"locomo": conversations.locomo, "realtalk": conversations.locomo})
     run("locomo", data, tmp_path, encoder="hash", transfer=True)
-    result = load("locomo", tmp_path)
+    result = load("locomo-hash", tmp_path)
     assert {"learned on REALTALK", evidence.UNSEEN} < set(labels(result.tables[0]))
     assert {"map, transferred", "map, transferred above ours"} <= {target.figure for target in result.targets}
     assert "map, last three, unseen" in {target.figure for target in result.targets}

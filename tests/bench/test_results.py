@@ -135,7 +135,15 @@ def test_the_documentation_shows_what_was_recorded():
     assert render(check=True) == [], "fill the tables: python -m delible.bench.render"
 
 
-SHOWN = [(0.1234, "0.12"), (12.34, "12.3"), (1234567.8, "1,234,568"), (3, "3"), (None, "-"), ("x", "x")]
+SHOWN = [
+    (0.1234, "0.123"),
+    (1.234, "1.23"),
+    (12.34, "12.3"),
+    (1234567.8, "1,234,568"),
+    (3, "3"),
+    (None, "-"),
+    ("x", "x"),
+]
 
 
 @pytest.mark.parametrize(("value", "shown"), SHOWN)
