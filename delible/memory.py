@@ -326,21 +326,18 @@ class Memory:
         the rest.
 
         `as_of`: what was known at that time (trust, holds and forgetting are today's). `happened`: (from, until),
-        either may be
-        None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput, UnknownField,
-        SpaceRefused.
+        either may be None. Never returns what is held, expired, superseded or forgotten. Raises InvalidInput,
+        UnknownField, SpaceRefused.
         """
-        return self._recalled(
-            question,
-            k,
-            space=space,
-            happened=happened,
-            where=where,
-            as_of=as_of,
-            now=now,
-            dialogue=dialogue,
-            max_tokens=max_tokens,
-        )
+        _positive(max_tokens, "max_tokens")
+        how: dict[str, Any] = {
+            "happened": happened,
+            "where": where,
+            "as_of": as_of,
+            "now": now,
+            "max_tokens": max_tokens,
+        }
+        return self._recalled(question, k, space=space, dialogue=dialogue, **how)
 
     def _recalled(
         self,
@@ -349,26 +346,17 @@ class Memory:
         weights: Weights = RULE,
         *,
         space: str | None = None,
-        happened: tuple[When, When] | None = None,
-        where: Where | None = None,
-        as_of: When = None,
-        now: When = None,
         dialogue: Sequence[str] = (),
-        max_tokens: int | None = None,
+        **how: Any,
     ) -> Hits:
-        _positive(max_tokens, "max_tokens")
         request = recalling.Request(
             question=checked(question, "question") if isinstance(question, str) else question,
             k=k,
             scope=spaces.narrowed(self._seen, space),
-            happened=happened,
-            where=where,
-            as_of=as_of,
-            now=now,
             dialogue=tuple(dialogue),
-            max_tokens=max_tokens,
             zone=self._zone,
             weights=weights,
+            **how,
         )
         hits = recalling.recall(
             self._store, self._views, self._embedding, request, self._rankers, self._guards, self._seen

@@ -25,7 +25,7 @@ from delible.bench import chosen, conversations, learned, others, ranking
 from delible.bench.conversations import Asked, Talk
 from delible.bench.others import told
 from delible.bench.ranking import Over, Scored
-from delible.bench.results import Figure, Result, Table, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, closed, judged, say
 from delible.core.errors import DelibleError, InvalidInput
 from delible.core.identity import from_bytes
 from delible.memory import Memory
@@ -250,13 +250,7 @@ def run(
     notes.append(f"{confirmed} of the questions, asked by `memory.recall(.., k=8)`, gave the same turns in that order.")
     options = {"encoder": encoder, "transfer": transfer, "peers": peers}
     result = _result(name, talks, rows, time.monotonic() - started, options, notes)
-    for table in result.tables:
-        say("\n" + plain(table))
-    for line in (*result.notes, *(target.line for target in result.targets)):
-        say(line)
-    path = record(result, out)
-    say(f"\nfigures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 def named(name: str, encoder: str) -> str:

@@ -30,7 +30,7 @@ import delible
 from delible.bench import conversations, ranking
 from delible.bench.conversations import Facts
 from delible.bench.ranking import Scored
-from delible.bench.results import Figure, Result, Table, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, closed, judged, say
 from delible.core.errors import InvalidInput
 from delible.memory import Memory
 
@@ -123,13 +123,7 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
                     scored[way] += asked(memory, context, f"{way}/{number}")
             say(f"{len(together[0].facts.facts):,} facts measured after {time.monotonic() - started:,.0f} s")
     result = _result(contexts, scored, encoder, time.monotonic() - started)
-    for table in result.tables:
-        say("\n" + plain(table))
-    for target in result.targets:
-        say(target.line)
-    path = record(result, out)
-    say(f"\nfigures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 def claim_of(fact: str) -> Claim | None:

@@ -21,7 +21,7 @@ from delible.bench.conversations import Asked, Talk, session
 from delible.bench.evidence import OURS, Trial, trials
 from delible.bench.others import fts5, sentence_vectors, vectors_of
 from delible.bench.ranking import Scored
-from delible.bench.results import Figure, Result, Table, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, closed, judged
 from delible.recall.score import RULE, ordered
 
 NAME = "longmemeval"
@@ -42,13 +42,7 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
         "sentence vectors": scored(found, sentence_vectors(found, vectors)),
     }
     result = _result(talks, whole, rows, encoder, time.monotonic() - started)
-    for table in result.tables:
-        say("\n" + plain(table))
-    for target in result.targets:
-        say(target.line)
-    path = record(result, out)
-    say(f"\nfigures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 def merged(talks: Sequence[Talk]) -> Talk:

@@ -18,7 +18,7 @@ import numpy as np
 import delible
 from delible.bench import conversations
 from delible.bench.conversations import Talk
-from delible.bench.results import Figure, Result, Table, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, closed, judged, say
 from delible.core.errors import InvalidInput
 from delible.memory import Memory
 
@@ -46,13 +46,7 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
         memory.recall("Is the model loaded?", space="warm")
         found = [timed(memory, talk, f"user/{number}") for number, talk in enumerate(talks)]
     result = _result(found, encoder, time.monotonic() - started)
-    for table in result.tables:
-        say("\n" + plain(table))
-    for target in result.targets:
-        say(target.line)
-    path = record(result, out)
-    say(f"\nfigures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 def timed(memory: Memory, talk: Talk, space: str) -> Timed:

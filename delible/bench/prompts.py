@@ -18,7 +18,7 @@ import delible
 from delible.bench import conversations, evidence, others, ranking
 from delible.bench.evidence import ENCODER, OURS, SETS, Different, Trial
 from delible.bench.ranking import Scored
-from delible.bench.results import Figure, Result, Table, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, closed, judged, say
 from delible.core.errors import InvalidInput
 from delible.core.records import Hit, Hits, Record, Span
 from delible.memory import Memory
@@ -147,12 +147,7 @@ def run(name: str, data: Path | None, out: Path | None, encoder: str = ENCODER, 
             *([others.NOTE] if peers else []),
         ),
     )
-    say("\n" + plain(result.tables[0]))
-    for line in (*result.notes, *(target.line for target in result.targets)):
-        say(line)
-    path = record(result, out)
-    say(f"\nfigures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 def figures_of(rows: dict[str, list[Scored]], sizes: Sequence[int] = SIZES) -> dict[str, Figure]:

@@ -23,7 +23,7 @@ from delible.bench import conversations, longmemeval, ranking
 from delible.bench.conversations import UNANSWERABLE, Talk
 from delible.bench.evidence import Bound, Trial, trials
 from delible.bench.ranking import Scored
-from delible.bench.results import Figure, Result, Table, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, closed, judged
 from delible.recall.doubt import ENOUGH, Answered, answered, weakness
 from delible.recall.score import Order, ordered
 
@@ -75,13 +75,7 @@ def run(data: Path | None, out: Path | None, encoder: str = "minilm") -> int:
     started = time.monotonic()
     found = {name: asked(talks(data or conversations.DATA), encoder) for name, talks in SETS.items()}
     result = _result(found, encoder, time.monotonic() - started)
-    for table in result.tables:
-        say("\n" + plain(table))
-    for line in (*result.notes, *(target.line for target in result.targets)):
-        say(line)
-    path = record(result, out)
-    say(f"\nfigures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 def asked(talks: Sequence[Talk], encoder: str) -> list[Seen]:

@@ -112,6 +112,19 @@ def record(result: Result, folder: Path | None = None) -> Path:
     return path
 
 
+def closed(result: Result, out: Path | None) -> int:
+    """Print a result, record it, and give the exit code: 1 where a target is missed."""
+    for table in result.tables:
+        say("\n" + plain(table))
+    say("")
+    for line in (*result.notes, *(target.line for target in result.targets)):
+        say(line)
+    path = record(result, out)
+    held = sum(target.held for target in result.targets)
+    say(f"\n{held} of {len(result.targets)} targets held; figures in {path.name}")
+    return 0 if result.held else 1
+
+
 def load(name: str, folder: Path | None = None) -> Result | None:
     """The recorded result of this name, or None."""
     path = (FOLDER if folder is None else folder) / f"{name}.json"

@@ -27,7 +27,7 @@ from delible.bench.code import PACKAGE, code_hash
 from delible.bench.environments import PINS, NotInstalled, python_of, variables
 from delible.bench.journal import Journal
 from delible.bench.measured import WORKER, Failed, Measured, Stopped
-from delible.bench.results import Figure, Result, Table, Target, judged, plain, record, say
+from delible.bench.results import Figure, Result, Table, Target, closed, judged, say
 from delible.bench.sentences import given_vectors, sentences
 from delible.core.errors import InvalidInput
 from delible.core.settings import settings
@@ -113,15 +113,7 @@ def run(
     bench.encoded()
     bench.given(("ours", *PINS) if peers else ("ours",))
     result = bench.result(peers)
-    for table in result.tables:
-        say("\n" + plain(table))
-    say("")
-    for target in result.targets:
-        say(target.line)
-    path = record(result, out)
-    held = sum(target.held for target in result.targets)
-    say(f"\n{held} of {len(result.targets)} targets held; figures in {path.name}")
-    return 0 if result.held else 1
+    return closed(result, out)
 
 
 class _Bench:

@@ -7,7 +7,7 @@
 Who asks of one speaker what another told has mistaken somebody: the lead says so. It counts where the question names
 one speaker of this place, and against him only turns of people (no model) who speak of themselves. MS and cosine say
 whether anything here is near. (Ours. The lead alone tells most of it on LoCoMo; MS and cosine tell questions of other
-talks, where nobody is named.)
+talks, where nobody is named.) A best hit of the day that is asked for is near enough, whatever its words.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Answered(NamedTuple):
 def answered(found: Found, c: Candidates, order: Order) -> Answered:
     """What is measured of a question; nothing found: nothing met."""
     met = (float(c.late.max(initial=0)) + float(c.cosine.max(initial=0))) / 2
+    if len(c) and (c.in_range | c.overlaps)[order.order[0]]:
+        met = 1.0
     return Answered(met, _lead(found, c, order))
 
 

@@ -145,3 +145,12 @@ def test_a_refusal_takes_no_hit_away(tmp_path):
         memory.write(["The cat sleeps all day.", "It rains."])
         hits = memory.recall("quantum lectures")
     assert len(hits) == 2 and hits.notes[0].startswith("nothing here seems to answer this: ")
+
+
+@with_minilm
+def test_a_record_of_the_day_that_is_asked_for_answers_without_a_shared_word(tmp_path):
+    with delible.open(tmp_path / "agent.mem") as memory:
+        memory.write("My violin lesson was last Friday.", author="Tom", happened="2026-03-02")
+        memory.write("Maya moved to Lisbon.", author="Maya", happened="2026-03-02")
+        assert not memory.recall("What did Tom do on 27 February 2026?").notes
+        assert memory.recall("What is the capital of Peru?").notes
