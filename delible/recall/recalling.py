@@ -116,9 +116,12 @@ def recall(
     kept = _living(store, hits, request)[: request.k]
     if len(kept) < request.k and len(looked.found) > width:
         # Once more from the next ones, where guards or a forget took some away.
-        places = range(width, min(width + 4 * request.k, len(looked.found)))
+        rows = looked.found.rows[order.order[width : width + 4 * request.k]].tolist()
         with store.reading() as connection:
-            more = _hits(connection, looked.found, order, places, seen)
+            # In a transaction of its own: what was forgotten since the search is not there any more.
+            there = lives.unsealed(connection, rows)
+            left = [width + at for at, row in enumerate(rows) if row in there]
+            more = _hits(connection, looked.found, order, left, seen)
         hits += _passed(_ranked(more, rankers, context), guards, context)
         kept = _living(store, hits, request)[: request.k]
     if request.max_tokens is not None:
@@ -180,7 +183,9 @@ def searched(
     raise EncoderMismatch("the folder's encoder keeps changing; try again")
 
 
-def _hits(connection: apsw.Connection, found: Found, order: Order, places: range, seen: Scope | None) -> list[Hit]:
+def _hits(
+    connection: apsw.Connection, found: Found, order: Order, places: Sequence[int], seen: Scope | None
+) -> list[Hit]:
     """Whole records of these places of the order, their text as evidence for now."""
     chosen = order.order[places]
     rows = found.rows[chosen].tolist()

@@ -167,6 +167,24 @@ def test_a_guard_of_the_whole_set_is_asked_once_for_all(opened):
     assert len(memory.recall("apple")) == 3
 
 
+def test_what_goes_while_a_guard_thinks_is_passed_over_when_more_is_looked_at(opened):
+    refused = []
+
+    def guard(item, context=None):
+        if context.direction != "recall" or len(refused) == 3:
+            return Verdict("allow")
+        refused.append(item)
+        if len(refused) == 3:
+            memory.forget(ids=[record.id for record in written if record.text not in refused][:4], reason="meanwhile")
+        return Verdict("quarantine")
+
+    memory = opened(guards=[guard])
+    written = memory.write([f"apple {n}" for n in range(12)])
+    hits = memory.recall("apple", k=2)
+    assert len(hits) == 2 and not {hit.record.text for hit in hits} & set(refused)
+    assert len(memory.list()) == 8
+
+
 def test_guards_and_rankers_see_the_store_of_their_handle_only(opened):
     everything = opened()
     (other,) = everything.write("bobs apple", space="user/bob")
