@@ -130,7 +130,7 @@ def test_notes_of_another_about_the_one_who_is_asked_of_are_no_lead(ask):
 
 
 def test_a_hit_far_behind_the_best_is_marked_weak():
-    assert weakness(0.0) == weakness(8.0) == {} and weakness(8.1) == {"weak": 1.0}
+    assert weakness(0.0) == weakness(8.5) == {} and weakness(8.6) == {"weak": 1.0}
 
 
 def test_weak_hits_are_shown_and_say_so(tmp_path):
