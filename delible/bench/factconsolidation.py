@@ -30,7 +30,7 @@ import delible
 from delible.bench import conversations, ranking
 from delible.bench.conversations import Facts
 from delible.bench.ranking import Scored
-from delible.bench.results import Figure, Result, Table, closed, judged, say
+from delible.bench.results import Figure, Result, Table, closed, say
 from delible.core.errors import InvalidInput
 from delible.memory import Memory
 
@@ -263,7 +263,6 @@ def _result(
         },
         options={"encoder": encoder, "k": DEPTH, "steps": STEPS},
         seconds=seconds,
-        targets=tuple(judged((), figures)),
         tables=(
             Table(
                 "contexts",

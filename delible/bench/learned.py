@@ -16,7 +16,7 @@ from delible.core.errors import InvalidInput
 from delible.recall import late
 from delible.recall.candidates import weights_of
 from delible.recall.memreranker import FeatureReranker, sampled
-from delible.recall.score import TURN, Form, Order, ordered, standardised
+from delible.recall.score import TURN, Form, Order, highest, ordered, share, standardised
 from delible.store.traits import columns
 
 if TYPE_CHECKING:
@@ -70,12 +70,12 @@ def _features(looked: Searched) -> Iterator[tuple[str, NDArray[Any]]]:
     yield "late", own
     yield "cosine", cosine
     yield "meaning", meaning
-    yield "meaning / highest", _share(c.inherited)
+    yield "meaning / highest", share(c.inherited)
     yield "rank of bm25", _rank(c.bm25)
     yield "rank of meaning", _rank(c.inherited)
-    yield "session: meaning", _highest(meaning, c.session)
-    yield "session: fuse", _highest(fuse, c.session)
-    yield "session: bm25 share", _share(c.session_bm25)
+    yield "session: meaning", highest(meaning, c.session)
+    yield "session: fuse", highest(fuse, c.session)
+    yield "session: bm25 share", share(c.session_bm25)
     yield from _matches(looked)
     yield "subject", c.subject
     yield "another", c.another
@@ -101,24 +101,12 @@ def _loose(form: Form) -> bool:
     return form.when or form.would
 
 
-def _share(values: NDArray[float32]) -> Array:
-    return values.astype(np.float64) / max(float(values.max(initial=0)), 1e-9)
-
-
 def _rank(values: NDArray[Any]) -> Array:
     """ln(1 + rank) / 3, ranks from 1; equal values by their place."""
     ranks = np.empty(len(values))
     ranks[np.argsort(-values, kind="stable")] = np.arange(1, len(values) + 1)
     scaled: Array = np.log1p(ranks) / 3
     return scaled
-
-
-def _highest(values: Array, group: NDArray[int64]) -> Array:
-    groups, of = np.unique(group, return_inverse=True)
-    highest = np.full(len(groups), -np.inf)
-    np.maximum.at(highest, of, values)
-    own: Array = highest[of]
-    return own
 
 
 def _matches(looked: Searched) -> Iterator[tuple[str, NDArray[Any]]]:

@@ -21,7 +21,7 @@ from delible.bench.conversations import Asked, Talk, session
 from delible.bench.evidence import OURS, Trial, trials
 from delible.bench.others import fts5, sentence_vectors, vectors_of
 from delible.bench.ranking import Scored
-from delible.bench.results import Figure, Result, Table, closed, judged
+from delible.bench.results import Figure, Result, Table, closed
 from delible.recall.score import RULE, ordered
 
 NAME = "longmemeval"
@@ -112,7 +112,6 @@ def _result(talks: Sequence[Talk], whole: Talk, rows: dict[str, list[Scored]], e
         },
         options={"encoder": encoder},
         seconds=seconds,
-        targets=tuple(judged((), figures)),
         tables=(
             Table(
                 "systems",

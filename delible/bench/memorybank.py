@@ -18,7 +18,7 @@ import numpy as np
 import delible
 from delible.bench import conversations
 from delible.bench.conversations import Talk
-from delible.bench.results import Figure, Result, Table, closed, judged, say
+from delible.bench.results import Figure, Result, Table, closed, say
 from delible.core.errors import InvalidInput
 from delible.memory import Memory
 
@@ -85,7 +85,6 @@ def _result(found: Sequence[Timed], encoder: str, seconds: float) -> Result:
         n={"users": len(found), "records": whole.records, "questions": len(whole.recall_seconds)},
         options={"encoder": encoder},
         seconds=seconds,
-        targets=tuple(judged((), figures)),
         tables=(
             Table(
                 "users",

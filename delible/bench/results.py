@@ -120,8 +120,8 @@ def closed(result: Result, out: Path | None) -> int:
     for line in (*result.notes, *(target.line for target in result.targets)):
         say(line)
     path = record(result, out)
-    held = sum(target.held for target in result.targets)
-    say(f"\n{held} of {len(result.targets)} targets held; figures in {path.name}")
+    held = f"{sum(target.held for target in result.targets)} of {len(result.targets)} targets held; "
+    say(f"\n{held if result.targets else ''}figures in {path.name}")
     return 0 if result.held else 1
 
 

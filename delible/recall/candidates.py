@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from delible.core.shapes import Tokens
-from delible.recall import late
+from delible.recall import late, newest
 from delible.recall.question import STOP_WORDS, Terms
 from delible.recall.score import Candidates, Form
 from delible.store.search import Found
@@ -62,6 +62,7 @@ def candidates_of(found: Found, question: Question) -> Candidates:
         days=days,
         in_range=inside,
         overlaps=overlaps,
+        newer=newest.newer(found, own, question.tokens),
     )
 
 

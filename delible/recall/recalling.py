@@ -22,7 +22,6 @@ from delible.core.errors import EncoderMismatch, InvalidInput
 from delible.core.records import Hit, Hits, Item, Media, Record, Span
 from delible.core.shapes import Guard, Ranker
 from delible.core.verdicts import Context, Verdict
-from delible.recall import newest
 from delible.recall.asking import asks_of_self, days_of, form_of
 from delible.recall.candidates import Question, candidates_of
 from delible.recall.doubt import refusal, weakness
@@ -176,9 +175,7 @@ def searched(
                 continue  # the folder changed its model between the encoding and this read
             with damaged("what a recall reads"):
                 found = search(connection, views, replace(wanted, vector=vector), before)
-                columns = candidates_of(found, asked)
-                columns = replace(columns, newer=newest.newer(found, columns.late, tokens))
-                looked = Searched(found, columns, asked, known.name)
+                looked = Searched(found, candidates_of(found, asked), asked, known.name)
             return read(connection, looked)
     raise EncoderMismatch("the folder's encoder keeps changing; try again")
 
@@ -193,9 +190,7 @@ def _hits(
     passage_of = passages(connection, found.passage[chosen])
     hits: list[Hit] = []
     for at, row, vector in zip(places, rows, found.passage[chosen].tolist(), strict=True):
-        record = records.get(row)
-        if record is None:
-            continue
+        record = records[row]
         start, stop = passage_of.get(vector, (0, len(record.text)))
         passage = None if stop - start == len(record.text) else Span(record.text[start:stop], start, stop)
         whole = Span(record.text, 0, len(record.text))

@@ -160,7 +160,7 @@ def parts(c: Candidates, form: Form, w: Weights = RULE) -> dict[str, NDArray[flo
     found = {
         "meaning": w.meaning * standardised(c.inherited),
         "speaker": w.subject * c.subject + w.another * c.another + w.subject_fuse * fuse * c.subject,
-        "nearby": w.session_fuse * _highest(fuse, c.session) + w.session_words * _share(c.session_bm25),
+        "nearby": w.session_fuse * highest(fuse, c.session) + w.session_words * share(c.session_bm25),
         "form": w.first_person * c.first_person / 4
         + w.capitals * form.names * counted
         + w.capitals_where * form.where * counted
@@ -180,7 +180,7 @@ def score(found: dict[str, NDArray[float64]]) -> NDArray[float64]:
     return total
 
 
-def _highest(values: NDArray[float64], group: NDArray[int64]) -> NDArray[float64]:
+def highest(values: NDArray[float64], group: NDArray[int64]) -> NDArray[float64]:
     """For each the highest value of its group."""
     groups, of = np.unique(group, return_inverse=True)
     highest = np.full(len(groups), -np.inf)
@@ -203,7 +203,8 @@ def _beside(scores: NDArray[float64], c: Candidates) -> NDArray[float64]:
     return found
 
 
-def _share(values: NDArray[float32]) -> NDArray[float64]:
+def share(values: NDArray[float32]) -> NDArray[float64]:
+    """Each as a share of the highest; all 0 where none is above 0."""
     most = float(values.max(initial=0))
-    share: NDArray[float64] = values.astype(np.float64) / most if most > 0 else np.zeros(len(values))
-    return share
+    shares: NDArray[float64] = values.astype(np.float64) / most if most > 0 else np.zeros(len(values))
+    return shares

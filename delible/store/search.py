@@ -173,7 +173,7 @@ def search(connection: apsw.Connection, views: Views, request: Search, before: L
     cosine, passage = _exact(connection, view, chosen, distances, request.vector)
     near, ids = _near(before, chosen, passage)
     tokens, sizes = _tokens(connection, ids)
-    session = view.turns.session(chosen)
+    session = view.sessions[chosen]
     return Found(
         view.rows[chosen],
         before.bm25[chosen],
@@ -322,7 +322,7 @@ def _near(before: Look, chosen: NDArray[intp], vectors: NDArray[int64]) -> tuple
     speaker = view.records["speaker"]
     partner, opener = turns.partner(chosen, speaker, seen), turns.opener(chosen, speaker, seen)
     # Who asks a model says in the question what will be asked for again: nobody inherits there.
-    answered = turns.with_model[turns.session(chosen)]
+    answered = turns.with_model[view.sessions[chosen]]
     partner[answered] = opener[answered] = -1
     sides = [turns.beside(chosen, by) for by in (-1, 1)]
     told = view.records["session"][chosen] != 0

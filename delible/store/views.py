@@ -137,6 +137,9 @@ class Table:
         return Table(columns, next(iter(columns.values())).shape[-1])
 
 
+_WORKED_OUT = ("turns", "sessions", "session_lengths")  # cached by a view, of its rows alone
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class View:
     """The rows of a scope as of event `seq`. Positions count rows, ascending; vectors are in order of their rows."""
@@ -213,8 +216,8 @@ class View:
     def later(self, seq: int, places: Mapping[int, Place], newest: int) -> View:
         """The same rows as of a later event."""
         view = replace(self, seq=seq, places=places, last_vector=newest)
-        if "turns" in self.__dict__:
-            view.__dict__["turns"] = self.turns
+        # What was worked out of the rows stays true of them.
+        view.__dict__.update({name: self.__dict__[name] for name in _WORKED_OUT if name in self.__dict__})
         return view
 
     def same_rows(self, other: View) -> bool:

@@ -61,7 +61,7 @@ def test_relevant_candidates_are_those_that_evidence_names(found):
 def test_ranks_grow_slowly_and_a_missing_neighbour_counts_as_nothing():
     assert learned._rank(np.array([1.0, 5.0, 1.0])) == pytest.approx(np.log([3, 2, 4]) / 3)
     assert learned._beside(np.array([[4.0, 7.0]]), np.array([1, -1, 0])).tolist() == [[7, 0, 4]]
-    assert learned._highest(np.array([1.0, 3.0, 2.0]), np.array([5, 5, 8])).tolist() == [3, 3, 2]
+    assert learned.highest(np.array([1.0, 3.0, 2.0]), np.array([5, 5, 8])).tolist() == [3, 3, 2]
 
 
 def test_what_holds_for_one_talk_ranks_its_twin(found):

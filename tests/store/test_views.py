@@ -243,6 +243,16 @@ def test_many_changes_are_read_anew(house, cached):
     assert same(house.view(cache=cached), house.view())
 
 
+def test_what_a_view_worked_out_of_its_rows_is_kept_where_only_recalls_happened(house, cached):
+    house.write("tea", "coffee")
+    view = house.view(cache=cached)
+    known = view.turns, view.sessions, view.session_lengths
+    later = view.later(view.seq + 1, view.places, view.last_vector)
+    assert all(
+        one is other for one, other in zip(known, (later.turns, later.sessions, later.session_lengths), strict=True)
+    )
+
+
 def test_an_older_snapshot_sees_what_it_saw_when_others_have_gone_on(house, cached):
     house.write(*(f"record {n}" for n in range(50)))
     with house.store.reading() as old:
